@@ -1,0 +1,108 @@
+"""The slice of a history that an analysis looks at, as arrays.
+
+Rows are results: R runs (oldest first), T tests, N results sorted by run and position. Everything downstream is a
+function of this one value, so an analysis needs neither a database nor a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
+
+Ints = NDArray[np.int32]
+Bytes = NDArray[np.int8]
+Floats = NDArray[np.float32]
+
+NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
+
+
+class Failure(NamedTuple):
+    """One failed attempt. `run` and `test` index into the window; `attempt` counts from 1; `position` from 0."""
+
+    run: int
+    test: int
+    position: int
+    attempt: int
+    outcome: Outcome
+    signature: str
+    detail: FailureDetail
+
+
+@dataclass(frozen=True)
+class Window:
+    """R runs × T tests.
+
+    run, test, position: int32[N], row by row; outcome: int8[N] (`Outcome`), the last attempt's;
+    attempts: int8[N], at least 1; duration: float32[N] in seconds, NaN where not known.
+    `failures` has one entry for each failed attempt of these results, also of those that passed on retry.
+    A test may stand in a run more than once (the producer ran it twice); such rows are all kept.
+    """
+
+    runs: tuple[Run, ...]
+    tests: tuple[Identity, ...]
+    run: Ints
+    test: Ints
+    position: Ints
+    outcome: Bytes
+    attempts: Bytes
+    duration: Floats
+    failures: tuple[Failure, ...] = field(default=())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.runs), len(self.tests)
+
+    @cached_property
+    def outcomes(self) -> Bytes:
+        """int8[R, T]: `Outcome` of each test in each run, `NOT_RUN` where absent; the worst of duplicates."""
+        matrix = np.full(self.shape, NOT_RUN, dtype=np.int8)
+        # Duplicates: a failure outranks a pass, a pass outranks a skip. Writing in rising rank lets the worst win.
+        rank = np.array([1, 2, 3, 0], dtype=np.int8)[self.outcome]
+        by_rank = np.argsort(rank, kind="stable")
+        matrix[self.run[by_rank], self.test[by_rank]] = self.outcome[by_rank]
+        return matrix
+
+    @cached_property
+    def positions(self) -> Ints:
+        """int32[R, T]: the place of each test in its run's report (its first one), -1 where absent."""
+        matrix = np.full(self.shape, -1, dtype=np.int32)
+        matrix[self.run[::-1], self.test[::-1]] = self.position[::-1]
+        return matrix
+
+    @cached_property
+    def durations(self) -> Floats:
+        """float32[R, T]: seconds, NaN where absent or not known."""
+        matrix = np.full(self.shape, np.nan, dtype=np.float32)
+        matrix[self.run[::-1], self.test[::-1]] = self.duration[::-1]
+        return matrix
+
+    @cached_property
+    def executed(self) -> NDArray[np.bool_]:
+        """bool[R, T]: the test ran (skipped tests did not)."""
+        ran: NDArray[np.bool_] = (self.outcomes != NOT_RUN) & (self.outcomes != Outcome.SKIPPED)
+        return ran
+
+    @cached_property
+    def serial(self) -> NDArray[np.bool_]:
+        """bool[R]: the report's order is the execution order of one process."""
+        return np.array([run.order is Order.EXECUTION for run in self.runs], dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One way in which one test fails: the unit that a cause belongs to.
+
+    `failed` is int8[R]: 1 where an attempt failed with this signature, 0 where the test passed at the first attempt,
+    -1 where the run says nothing about it (absent, skipped, failed with another signature, an outage).
+    """
+
+    test: int
+    signature: str
+    failed: Bytes
+    failures: tuple[Failure, ...]
