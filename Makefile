@@ -1,0 +1,52 @@
+# make demo   the main job on the bundled real history
+# make test   lint, types and all tests
+# Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .flakediag/demo
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test lint types unit check-fixtures record schema clean
+
+help:
+	@grep -E '^# make ' Makefile | cut -c3-
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "flakediag needs Python 3.11 or later: make PYTHON=/path/to/python3 …" >&2; exit 2; }
+	@echo "setting up $(VENV) …" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python pyproject.toml constraints.txt
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	@FLAKEDIAG=$(BIN)/flakediag DEMO=$(DEMO) sh tools/demo.sh
+
+test: lint types unit
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-dev
+	$(BIN)/pytest -n 2 -q
+
+# Recorded anew by the real runners; takes half an hour and needs what fixtures/*/README.md names.
+record:
+	$(PYTHON) fixtures/orders_service/record.py
+	for runner in jest surefire gotestsum rspec; do $(PYTHON) fixtures/other_runners/record.py $$runner || exit 1; done
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,43 @@
+"""Runs in which so much failed at once that the tests are not to blame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.rates import failed_attempts
+from flakediag.analysis.window import Window
+
+MIN_EXECUTED = 10  # below this many tests a share says little
+OVERWHELMING = 0.8  # of the tests failed: an outage whoever they are
+LARGE = 0.4  # of the tests failed: an outage if most of them fail at no other time
+RARE = 0.2  # of the runs may be outages; what happens more often is how the suite is
+
+
+def outages(window: Window) -> NDArray[np.bool_]:
+    """bool[R]: the run is an outage and counts for nobody's flakiness.
+
+    A suite whose tests depend on each other's order can lose half of itself in one run, again and again; an outage
+    takes tests that are otherwise fine. A commit all of whose runs (two or more) collapse is a bad commit, no outage.
+    """
+    executed, failed = window.executed, failed_attempts(window)
+    ran = executed.sum(axis=1)
+    share = failed.sum(axis=1) / np.maximum(ran, 1)
+    candidate = (ran >= MIN_EXECUTED) & (share >= LARGE)
+    if not candidate.any() or candidate.mean() > RARE:
+        return np.zeros(len(window.runs), dtype=np.bool_)
+    fails_otherwise = failed[~candidate].any(axis=0)
+    strangers = (failed & ~fails_otherwise).sum(axis=1) / np.maximum(failed.sum(axis=1), 1)
+    found: NDArray[np.bool_] = candidate & ((share >= OVERWHELMING) | (strangers > 0.5))
+    for runs in commits(window):
+        if len(runs) > 1 and found[runs].all():
+            found[runs] = False
+    return found
+
+
+def commits(window: Window) -> list[NDArray[np.int64]]:
+    """The runs of each commit, commits by their first run. A run whose commit is not known stands alone."""
+    groups: dict[str, list[int]] = {}
+    for index, run in enumerate(window.runs):
+        groups.setdefault(run.commit or f"unknown commit of run {index}", []).append(index)
+    return [np.array(runs, dtype=np.int64) for runs in groups.values()]

@@ -1,0 +1,49 @@
+"""What a flaky test costs, and so which one to mend first (docs/ranking.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.window import Window
+from flakediag.model import Impact, Outcome
+
+HALF_LIFE_DAYS = 14.0  # a red run two weeks ago counts half
+RED, LOST = 0.7, 0.3  # shares of red runs and of lost minutes in the score
+
+
+def impacts(window: Window, counted: NDArray[np.bool_]) -> list[Impact]:
+    """The impact of each test of the window, T of them.
+
+    A run is red for a test that ended failed in it. The time lost is the run's duration, shared by all tests that
+    ended failed in it, plus what the test's own repeated attempts took. The score, between 0 and 1, is
+    0.7 × (its share of the runs turned red) + 0.3 × (its share of the time), both faded by age with a half-life of
+    14 days before the newest run.
+    """
+    executed = window.executed & counted[:, None]
+    red = ((window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)) & counted[:, None]
+    seconds = np.nan_to_num(window.durations.astype(np.float64))
+    length = np.array([run.duration if run.duration is not None else np.nan for run in window.runs])
+    length = np.where(np.isnan(length), np.where(executed, seconds, 0.0).sum(axis=1), length)
+    fade = _fade(window)
+    # The share of each red test in its run's time; int counts, at least one to keep the quotient defined.
+    lost = red * (length / np.maximum(red.sum(axis=1), 1))[:, None]
+    retried = window.attempts > 1
+    again = (window.attempts[retried] - 1) * np.nan_to_num(window.duration[retried].astype(np.float64))
+    np.add.at(lost, (window.run[retried], window.test[retried]), again)
+    all_runs = float((fade * counted).sum()) or 1.0
+    all_time = float((fade * counted * length).sum()) or 1.0
+    score = RED * (fade @ red) / all_runs + LOST * np.minimum(1.0, (fade @ lost) / all_time)
+    return [
+        Impact(int(count), float(minutes), float(value))
+        for count, minutes, value in zip(red.sum(axis=0), lost.sum(axis=0) / 60, score, strict=True)
+    ]
+
+
+def _fade(window: Window) -> NDArray[np.float64]:
+    """float64[R]: 1 for the newest run, a half for one that is a half-life older."""
+    if not window.runs:
+        return np.zeros(0)
+    newest = max(run.started_at for run in window.runs)
+    age = np.array([(newest - run.started_at).total_seconds() / 86400 for run in window.runs])
+    return np.asarray(0.5 ** (age / HALF_LIFE_DAYS), dtype=np.float64)

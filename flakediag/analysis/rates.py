@@ -1,0 +1,69 @@
+"""Rates with their intervals, and what a number of clean runs can rule out."""
+
+from __future__ import annotations
+
+from math import ceil, log, log1p, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.window import Window
+from flakediag.model import Outcome, Rate, SuiteRates
+
+Z_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution: two-sided 95 %
+
+
+def rate_of(count: int, of: int) -> Rate:
+    """`count` of `of` with the Wilson score interval at 95 % (Wilson 1927, J. Am. Stat. Assoc. 22, 209–212).
+
+    Nothing observed means nothing known: 0 of 0 is 0.0 with the interval 0 to 1.
+    """
+    if of == 0:
+        return Rate(0, 0, 0.0, 0.0, 1.0)
+    value, z2 = count / of, Z_95**2
+    centre = (value + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z_95 * sqrt(value * (1 - value) / of + z2 / (4 * of * of)) / (1 + z2 / of)
+    # At the ends the interval closes on the value exactly; rounding must not push it past.
+    low = 0.0 if count == 0 else max(0.0, centre - half)
+    high = 1.0 if count == of else min(1.0, centre + half)
+    return Rate(count, of, value, low, high)
+
+
+def clean_runs_needed(rate: float, doubt: float = 0.05) -> int:
+    """The fewest clean runs after which a test that fails at `rate` would look clean with less than `doubt`.
+
+    Solves (1 - rate)^n < doubt for n. Raises ValueError unless 0 < rate <= 1.
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"a rate must lie above 0 and at most at 1, not {rate}")
+    return 1 if rate == 1 else max(1, ceil(log(doubt) / log1p(-rate)))
+
+
+def suite_rates(window: Window, flaky: NDArray[np.bool_], counted: NDArray[np.bool_]) -> SuiteRates:
+    """The three figures of the gate.
+
+    flaky: bool[T], tests whose verdict is flaky; counted: bool[R], runs that count (outages do not).
+    A run is red where a test ended failed; it is red only by flakes where every test that ended failed is flaky.
+    """
+    outcomes = window.outcomes[counted]
+    executed = window.executed[counted]
+    ended_failed = (outcomes == Outcome.FAILED) | (outcomes == Outcome.ERROR)
+    attempt_failed = failed_attempts(window)[counted]
+    active = executed.any(axis=0)
+    red = ended_failed.any(axis=1)
+    red_otherwise = ended_failed[:, ~flaky].any(axis=1)
+    return SuiteRates(
+        flaky_tests=rate_of(int((flaky & active).sum()), int(active.sum())),
+        flaky_runs=rate_of(int((red & ~red_otherwise).sum()), int(counted.sum())),
+        flaky_executions=rate_of(int((attempt_failed & executed)[:, flaky].sum()), int(executed.sum())),
+    )
+
+
+def failed_attempts(window: Window) -> NDArray[np.bool_]:
+    """bool[R, T]: some attempt of the test failed in the run, whatever its end."""
+    failed = (window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)
+    if window.failures:
+        runs, tests = np.array([(f.run, f.test) for f in window.failures], dtype=np.int64).T
+        failed[runs, tests] = True
+    result: NDArray[np.bool_] = failed
+    return result
