@@ -174,11 +174,19 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFile:
-    """One file that a run came from. `digest` is the SHA-256 of its (decompressed) bytes, in hex."""
+    """One file that a run came from. `digest` is the SHA-256 of its (decompressed) bytes, in hex.
+
+    `cases`, `failures`, `errors` and `skipped` count test cases as the file writes them (one that holds a failure and an
+    error counts for both); `results` counts what was made of them, retries joined.
+    """
 
     path: str
     digest: str
     cases: int = 0
+    results: int = 0
+    failures: int = 0
+    errors: int = 0
+    skipped: int = 0
     partial: str | None = None  # why only a part could be read
 
 
@@ -466,6 +474,7 @@ class IngestSummary:
     results: int
     failures: int
     new_flaky: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what the caller should know, one sentence each
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------
@@ -475,12 +484,14 @@ class IngestSummary:
 class Scope:
     """Which part of a history a question looks at.
 
-    `branch` None means the runs of every branch. `since` is a moment; without it the last `days` days before the
-    newest run count, at most the last `max_runs` runs. `experiments` includes runs recorded by `confirm`.
+    `branch` None means the main branch where the history has one, else the runs of every branch; `all_branches` asks
+    for every branch outright. `since` is a moment; without it the last `days` days before the newest run count, at
+    most the last `max_runs` runs. `experiments` includes runs recorded by `confirm`.
     """
 
     project: str | None = None  # None: the only one that there is
     branch: str | None = None
+    all_branches: bool = False
     since: datetime | None = None
     days: int = 90
     max_runs: int = 500

@@ -5,12 +5,46 @@ Knows neither click nor rich; this is what a Python program would import.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-from flakediag.model import Finding, GateDecision, IngestSummary, Metric, Report, Run, Scope
+import numpy as np
+
+from flakediag.analysis.diagnose import Findings, diagnose, flaky_tests
+from flakediag.analysis.gate import decide
+from flakediag.analysis.signature import signature_of
+from flakediag.analysis.window import Window
+from flakediag.ci import CiInfo, from_environ
+from flakediag.errors import UsageError
+from flakediag.history import History, Stored
+from flakediag.junit import read_reports
+from flakediag.model import (
+    FileReport,
+    FileStatus,
+    Finding,
+    GateDecision,
+    GateStatus,
+    IngestSummary,
+    InputFile,
+    Metric,
+    Report,
+    Run,
+    RunReport,
+    Scope,
+    Verdict,
+)
+from flakediag.remedies import suggest
+
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+
+PARSE_AHEAD = 200_000
+"""Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
+stays bounded and one ingest stays one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +92,257 @@ def ingest(
     info: RunInfo,
     *,
     now: datetime,
-    environ: dict[str, str],
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> IngestSummary:
-    """Read reports into the history at `db`, creating it where there is none."""
-    raise NotImplementedError
+    """Read reports into the history at `db`, creating it where there is none, all in one transaction.
+
+    A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
+    nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
+    """
+    ci = from_environ(environ)
+    refused: list[FileReport] = []
+    placed: list[RunReport] = []
+    notes: list[str] = []
+    items = read_reports(paths, now=now, stdin=stdin, progress=progress)
+
+    def runs() -> Iterator[RunReport]:
+        for item in items:
+            if isinstance(item, FileReport):
+                refused.append(item)
+            else:
+                report = _place(item, info, ci, notes)
+                placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
+                yield report
+
+    stream = runs()
+    ahead = _take(stream, PARSE_AHEAD)
+    if not ahead:
+        return IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
+    with History.open(db, "write") as history:
+        stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
+        added = {one.run for one in stored if not one.duplicate}
+        new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
+    files = [file for report, one in zip(placed, stored, strict=True) for file in _file_reports(report, one)]
+    return IngestSummary(
+        files=(*files, *refused),
+        runs=len(added),
+        results=sum(one.results for one in stored),
+        failures=sum(f.failures + f.errors for f in files if f.status is not FileStatus.DUPLICATE),
+        new_flaky=tuple(sorted(new_flaky)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _take(stream: Iterable[RunReport], results: int) -> list[RunReport]:
+    """The next reports of the stream, until they hold so many results."""
+    taken, count = [], 0
+    for report in stream:
+        taken.append(report)
+        count += len(report.results)
+        if count >= results:
+            break
+    return taken
+
+
+def _drain(reports: list[RunReport]) -> Iterator[RunReport]:
+    """The reports in order, each let go of once it has been handed on."""
+    reports.reverse()
+    while reports:
+        yield reports.pop()
+
+
+def _place(report: RunReport, info: RunInfo, ci: CiInfo, notes: list[str]) -> RunReport:
+    """The report with its place in the world: what the caller says, else what it says itself, else the environment."""
+    run = report.run
+    if ci.provider == "git":  # no CI system: the checkout speaks only for runs that could have been made from it
+        ci = _checked_out(ci, run, info, notes)
+    commit = info.commit or run.commit or ci.commit
+    placed = replace(
+        run,
+        project=info.project or "default",
+        commit=commit,
+        branch=info.branch or run.branch or ci.branch,
+        job=info.job or run.job or ci.job,
+        attempt=info.attempt or ci.attempt or run.attempt,
+        shard=info.shard or run.shard or ci.shard,
+        url=info.url or run.url or ci.url,
+        host=run.host or ci.host,
+        started_at=info.started_at or run.started_at,
+    )
+    return replace(report, run=placed)
+
+
+def _checked_out(ci: CiInfo, run: Run, info: RunInfo, notes: list[str]) -> CiInfo:
+    """What git says, or nothing where the run is known to be of another commit or older than the one checked out.
+
+    Old reports read on a desk would else all be results of one commit, and every regression among them a flake.
+    """
+    nothing = CiInfo(provider="git")
+    if run.commit not in (None, ci.commit):
+        return nothing
+    started = info.started_at or run.started_at
+    if run.commit or info.commit or ci.commit is None or ci.commit_time is None or started >= ci.commit_time:
+        return ci
+    notes.append(
+        f"runs older than commit {ci.commit[:12]}, which is checked out, were stored without a commit: "
+        "say theirs with --commit"
+    )
+    return nothing
+
+
+def _file_reports(report: RunReport, stored: Stored) -> Iterator[FileReport]:
+    known = {file.digest for file in stored.known}
+    for file in report.files:
+        yield FileReport(
+            path=file.path,
+            status=_status(file, known),
+            reason="its content is in the history already" if file.digest in known else file.partial,
+            producer=report.run.producer,
+            run=stored.run,
+            cases=file.cases,
+            results=file.results,
+            failures=file.failures,
+            errors=file.errors,
+            skipped=file.skipped,
+            order=report.run.order,
+            parallelism=report.run.parallelism,
+        )
+
+
+def _status(file: InputFile, known: set[str]) -> FileStatus:
+    if file.digest in known:
+        return FileStatus.DUPLICATE
+    return FileStatus.PARTIAL if file.partial else FileStatus.STORED
+
+
+def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
+    """The tests that are flaky with the added runs and were not without them."""
+    found: set[str] = set()
+    for project in projects:
+        window = history.window(_resolve(history, Scope(project=project)))
+        if added and window.failures:
+            found |= flaky_tests(window) - flaky_tests(_without(window, added))
+    return found
+
+
+def _without(window: Window, added: set[int]) -> Window:
+    """The window as it was before these runs; the others keep their places."""
+    rows = ~np.isin(window.run, [i for i, run in enumerate(window.runs) if run.id in added])
+    return Window(
+        runs=window.runs,
+        tests=window.tests,
+        run=window.run[rows],
+        test=window.test[rows],
+        position=window.position[rows],
+        outcome=window.outcome[rows],
+        attempts=window.attempts[rows],
+        duration=window.duration[rows],
+        failures=tuple(f for f in window.failures if window.runs[f.run].id not in added),
+    )
 
 
 def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None) -> Report:
-    """Diagnose the history: every test whose verdict is not stable, ranked."""
-    raise NotImplementedError
+    """Diagnose the history: every test whose verdict is not stable, ranked, with fixes."""
+    with History.open(db, "read") as history:
+        return _report(history, scope, now, progress)
+
+
+def _report(history: History, scope: Scope, now: datetime, progress: Progress | None = None) -> Report:
+    resolved = _resolve(history, scope)
+    if progress:
+        progress(0, 2, "reading the history")
+    window = history.window(resolved)
+    if progress:
+        progress(1, 2, "diagnosing")
+    found = diagnose(window)
+    if progress:
+        progress(2, 2, "done")
+    return Report(
+        generated_at=now.astimezone(UTC),
+        project=resolved.project or "default",
+        branch=resolved.branch,
+        history=found.summary,
+        rates=found.rates,
+        tests=tuple(_with_fix(finding) for finding in found.tests),
+        clusters=found.clusters,
+        outages=found.outages,
+        notes=(*found.notes, *_other_branches(history, scope, resolved)),
+    )
+
+
+def _with_fix(finding: Finding) -> Finding:
+    if finding.verdict is not Verdict.FLAKY or finding.cause is None:
+        return finding
+    signature = finding.signatures[0].text if finding.signatures else None
+    return replace(finding, fix=suggest(finding.test, finding.cause, finding.framework, signature=signature))
+
+
+def _resolve(history: History, scope: Scope) -> Scope:
+    """The scope with its project and branch settled. Raises `UsageError` where several projects leave it open."""
+    projects = history.projects()
+    project = scope.project
+    if project is None and len(projects) > 1:
+        raise UsageError(
+            f"the history holds {len(projects)} projects: {', '.join(projects)}", "say which one with --project"
+        )
+    if project is None:
+        project = projects[0] if projects else "default"
+    elif project not in projects:
+        raise UsageError(f"the history holds no project {project!r}", _nearest(project, projects))
+    branch = scope.branch
+    branches = history.branches(project)
+    if branch is not None and branch not in branches:
+        raise UsageError(f"the history holds no run of branch {branch!r}", _nearest(branch, branches))
+    if branch is None and not scope.all_branches:
+        branch = next((name for name in MAIN_BRANCHES if name in branches), None)
+    return replace(scope, project=project, branch=branch)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    if not known:
+        return "nothing is stored yet: flakediag ingest PATH…"
+    close = get_close_matches(word, known, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"it holds: {', '.join(sorted(known)[:10])}"
+
+
+def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
+    if asked.branch is not None or resolved.branch is None:
+        return ()
+    others = [b for b in history.branches(resolved.project or "default") if b != resolved.branch]
+    if not others:
+        return ()
+    return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)
 
 
 def show(db: Path, test: str, scope: Scope, *, now: datetime) -> Finding:
-    """Everything about one test, by its id or a unique part of it.
+    """Everything about one test, stable or not, by its id or a unique part of it.
 
     Raises `UsageError` where none or several match, naming the nearest.
     """
-    raise NotImplementedError
+    with History.open(db, "read") as history:
+        resolved = _resolve(history, scope)
+        window = history.window(resolved)
+    index = _find(test, [identity.id for identity in window.tests])
+    if not window.executed[:, index].any():
+        raise UsageError(
+            f"{window.tests[index].id} was skipped in every run of the window", "look further: --since DATE"
+        )
+    found: Findings = diagnose(window, also=[index])
+    return _with_fix(next(f for f in found.tests if f.test == window.tests[index]))
+
+
+def _find(asked: str, ids: Sequence[str]) -> int:
+    if ids.count(asked) == 1:
+        return ids.index(asked)
+    matches = sorted({id for id in ids if asked in id})
+    if len(matches) == 1:
+        return ids.index(matches[0])
+    if matches:
+        some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
+        raise UsageError(f"{asked!r} is part of {len(matches)} test ids: {some}", "give more of it, or the whole id")
+    raise UsageError(f"no test in the window has {asked!r} in its id", _nearest(asked, ids))
 
 
 def gate(
@@ -88,15 +355,60 @@ def gate(
     baseline: str | None,
     now: datetime,
 ) -> GateDecision:
-    """Decide whether the suite's flaky rate is acceptable; `baseline` counts only tests not flaky on that branch."""
-    raise NotImplementedError
+    """Decide whether the suite's flaky rate is acceptable; `baseline` counts only tests not flaky on that branch.
+
+    With a baseline and no branch, the branch of the newest run on another branch is judged. A baseline without runs
+    is not enough evidence. Raises `UsageError` for a baseline with a metric other than tests.
+    """
+    if baseline is not None and metric is not Metric.TESTS:
+        raise UsageError("--new-only compares tests", "use it with --metric tests")
+    with History.open(db, "read") as history:
+        if baseline is None:
+            return decide(_report(history, scope, now), metric=metric, threshold=threshold, min_runs=min_runs)
+        judged = _report(history, _beside(history, scope, baseline), now)
+        known = baseline in history.branches(judged.project)
+        there = flaky_tests(history.window(replace(scope, project=judged.project, branch=baseline))) if known else None
+    decision = decide(
+        judged,
+        metric=metric,
+        threshold=threshold,
+        min_runs=min_runs,
+        baseline=baseline,
+        flaky_before=there or frozenset(),
+    )
+    if there is None:
+        reason = f"the history holds no run of the baseline branch {baseline}: what is new cannot be told"
+        return replace(decision, status=GateStatus.NOT_ENOUGH_EVIDENCE, reason=reason)
+    return decision
+
+
+def _beside(history: History, scope: Scope, baseline: str) -> Scope:
+    """The scope on a branch other than the baseline: the one asked for, or that of the newest such run."""
+    if scope.branch is not None:
+        return scope
+    everywhere = _resolve(history, replace(scope, all_branches=True))
+    others = (s.run.branch for s in history.runs(everywhere) if s.run.branch not in (None, baseline))
+    branch = next(others, None)
+    if branch is None:
+        raise UsageError(f"the history holds no branch beside the baseline {baseline}", "ingest with --branch NAME")
+    return replace(scope, branch=branch)
 
 
 def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:
-    """The stored runs, newest first."""
-    raise NotImplementedError
+    """The stored runs, newest first; every branch unless the scope names one."""
+    with History.open(db, "read") as history:
+        stored = history.runs(_resolve(history, replace(scope, all_branches=True)))
+    return tuple(
+        RunSummary(run=s.run, results=s.results, failures=s.failures, errors=s.errors, skipped=s.skipped)
+        for s in stored
+    )
 
 
 def tests(db: Path, scope: Scope, pattern: str | None = None) -> tuple[TestSummary, ...]:
     """The known tests, by id; `pattern` keeps those whose id contains it."""
-    raise NotImplementedError
+    with History.open(db, "read") as history:
+        counted = history.tests(_resolve(history, replace(scope, all_branches=True)), pattern)
+    return tuple(
+        TestSummary(id=c.test.id, runs=c.runs, failures=c.failures, last_run=c.last_run)
+        for c in sorted(counted, key=lambda c: c.test.id)
+    )

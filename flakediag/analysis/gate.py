@@ -57,7 +57,7 @@ def _judge(rate: Rate, threshold: float, runs: int, min_runs: int) -> tuple[Gate
     if runs == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "the history holds no run of this project and branch"
     if runs < min_runs:
-        return GateStatus.NOT_ENOUGH_EVIDENCE, f"{runs} runs are fewer than the {min_runs} that the gate asks for"
+        return GateStatus.NOT_ENOUGH_EVIDENCE, f"the gate asks for at least {min_runs} runs"
     if rate.of == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "no test was executed in these runs"
     if rate.value > threshold:

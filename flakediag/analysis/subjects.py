@@ -45,13 +45,23 @@ def _split(window: Window, test: int, failures: Sequence[Failure], counted: NDAr
 def _by_signature(failures: Sequence[Failure]) -> dict[str, list[Failure]]:
     """Failures by signature.
 
+    Some producers keep nothing of an attempt that was retried but that it failed. Such a failure is taken to be of the
+    test's signature where there is only one; where there are several it says nothing about any of them.
+
     Masking cannot know every volatile part: a message that prints a whole object makes a signature of its own each
     time, and a cause split into single failures cannot be seen. So signatures of one exception type that hardly ever
     repeat are taken as one, named by the commonest.
     """
     exact: dict[str, list[Failure]] = defaultdict(list)
+    silent = [failure for failure in failures if not any(failure.detail)]
     for failure in failures:
-        exact[failure.signature].append(failure)
+        if any(failure.detail):
+            exact[failure.signature].append(failure)
+    if silent and not exact:
+        return {silent[0].signature: silent}
+    if len(exact) == 1:
+        (only,) = exact
+        exact[only] = sorted(exact[only] + silent, key=lambda f: (f.run, f.attempt))
     by_type: dict[str, list[str]] = defaultdict(list)
     for signature, members in exact.items():
         by_type[members[0].detail.type or signature.partition(":")[0]].append(signature)

@@ -1,9 +1,12 @@
 """The ways in which a test fails, and what each run says about each of them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from flakediag.analysis.subjects import subjects_of
 from flakediag.analysis.window import Window
+from flakediag.model import FailureDetail
 
 
 def relabel(window: Window, signatures: list[str]) -> Window:
@@ -35,3 +38,31 @@ def test_signatures_that_hardly_ever_repeat_are_one(draw) -> None:
     assert len(subjects_of(volatile, [0], np.ones(6, dtype=bool))) == 1
     three = relabel(window, ["E: a", "E: b", "E: c", "E: a", "E: b"])
     assert len(subjects_of(three, [0], np.ones(6, dtype=bool))) == 3
+
+
+def silenced(window: Window, attempts: set[int]) -> Window:
+    """The window with nothing said of these failures, as of attempts that pytest-rerunfailures retried."""
+    failures = tuple(
+        f._replace(signature="no message", detail=FailureDetail("", "", "")) if i in attempts else f
+        for i, f in enumerate(window.failures)
+    )
+    return replace(window, failures=failures)
+
+
+def test_a_failure_of_which_nothing_is_kept_is_of_the_only_signature_there_is(draw) -> None:
+    window = silenced(draw(["F", ".", "r"]), {1})
+    (subject,) = subjects_of(window, [0], np.ones(3, dtype=bool))
+    assert list(subject.failed) == [1, 0, 1]
+
+
+def test_among_several_signatures_a_failure_of_which_nothing_is_kept_says_nothing(draw) -> None:
+    window = silenced(relabel(draw(["F", ".", "r", "F"]), ["A: one", "", "B: two"]), {1})
+    assert [list(s.failed) for s in subjects_of(window, [0], np.ones(4, dtype=bool))] == [
+        [1, 0, -1, -1],
+        [-1, 0, -1, 1],
+    ]
+
+
+def test_where_nothing_is_ever_said_there_is_still_one_way_of_failing(draw) -> None:
+    (subject,) = subjects_of(silenced(draw(["r", ".", "r"]), {0, 1}), [0], np.ones(3, dtype=bool))
+    assert list(subject.failed) == [1, 0, 1]

@@ -1,0 +1,314 @@
+"""The way through the analysis: from a window of history to findings, clusters and rates.
+
+Verdicts first; then, for the flaky tests only, subjects, evidence, causes, clusters; then the ranking.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.boundary import artefacts_of, boundary_of
+from flakediag.analysis.cluster import Member, clusters_of
+from flakediag.analysis.combine import combine, combine_test
+from flakediag.analysis.evidence import FINDERS
+from flakediag.analysis.outage import commits, outages
+from flakediag.analysis.rank import impacts
+from flakediag.analysis.rates import failed_attempts, rate_of, suite_rates
+from flakediag.analysis.subjects import subjects_of
+from flakediag.analysis.verdict import CommitOutcomes, Judgement, judge
+from flakediag.analysis.window import Failure, Subject, Window
+from flakediag.model import (
+    Cluster,
+    Diagnosis,
+    Evidence,
+    Finding,
+    HistorySummary,
+    Impact,
+    Order,
+    Outage,
+    Outcome,
+    SignatureFinding,
+    SuiteRates,
+    TimelineEntry,
+    Verdict,
+)
+
+LATE = 5  # a test is new when this many runs of the window came before its first
+
+RANKED = (Verdict.FLAKY, Verdict.BROKEN, Verdict.NEW, Verdict.INSUFFICIENT, Verdict.FIXED, Verdict.STABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a window says. `tests` are those whose verdict is not stable, ranked; fixes are added later."""
+
+    summary: HistorySummary
+    rates: SuiteRates
+    tests: tuple[Finding, ...]
+    clusters: tuple[Cluster, ...]
+    outages: tuple[Outage, ...]
+    notes: tuple[str, ...]
+
+
+def flaky_tests(window: Window) -> frozenset[str]:
+    """The ids of the flaky tests, without asking for causes."""
+    verdicts = _verdicts(window, failed_attempts(window), ~outages(window))
+    return frozenset(window.tests[t].id for t, judgement in verdicts.items() if judgement.verdict is Verdict.FLAKY)
+
+
+def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
+    """Everything that the window says about its tests; `also` names tests (indices) to report though they are stable.
+
+    Such a test must have executed in the window.
+    """
+    down = outages(window)
+    counted = ~down
+    failed = failed_attempts(window)
+    verdicts = _verdicts(window, failed, counted)
+    quiet = {test: judge([_quiet(window, test)], is_new=False) for test in also if test not in verdicts}
+    flaky = [test for test, judgement in verdicts.items() if judgement.verdict is Verdict.FLAKY]
+    is_flaky = np.zeros(len(window.tests), dtype=np.bool_)
+    is_flaky[flaky] = True
+    signatures, causes = _causes(window, flaky, counted)
+    costs = impacts(window, counted)
+    unranked = [
+        _finding(window, test, judgement, failed[:, test] & counted, counted, signatures, causes, costs[test])
+        for test, judgement in (verdicts | quiet).items()
+    ]
+    ranked = sorted(unranked, key=lambda f: (RANKED.index(f.verdict), -f.impact.score, -f.failures, f.id))
+    clusters = _clusters(window, flaky, failed & counted[:, None], causes, signatures)
+    cluster_of = {id: cluster.id for cluster in clusters for id in cluster.tests}
+    return Findings(
+        summary=_summary(window),
+        rates=suite_rates(window, is_flaky, counted),
+        tests=tuple(replace(f, rank=i, cluster=cluster_of.get(f.id)) for i, f in enumerate(ranked, start=1)),
+        clusters=tuple(clusters),
+        outages=tuple(
+            Outage(window.runs[r], int(failed[r].sum()), int(window.executed[r].sum())) for r in np.flatnonzero(down)
+        ),
+        notes=_notes(window, bool(flaky)),
+    )
+
+
+def _verdicts(window: Window, failed: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[int, Judgement]:
+    """The verdict on each test that failed in a run that counts; the others are stable and not listed."""
+    executed = window.executed & counted[:, None]
+    by_commit = commits(window)
+    # An attempt that failed and one that passed: a retry that recovered, or a test that ran twice.
+    recovered = failed & (window.outcomes == Outcome.PASSED)
+    if window.failures:
+        recovered |= failed & _passed_too(window)
+    found = {}
+    for test in np.flatnonzero((failed & counted[:, None]).any(axis=0)):
+        history = []
+        for runs in by_commit:
+            ran = runs[executed[runs, test]]
+            if len(ran):
+                failures = int(failed[ran, test].sum())
+                history.append(CommitOutcomes(failures, len(ran) + int(recovered[ran, test].sum()), len(ran), failures))
+        if history:
+            first = int(np.argmax(window.executed[:, test]))
+            found[int(test)] = judge(history, is_new=first >= LATE)
+    return found
+
+
+def _quiet(window: Window, test: int) -> CommitOutcomes:
+    """The history of a test that did not fail in a run that counts."""
+    runs = int(window.executed[:, test].sum())
+    return CommitOutcomes(0, runs, runs, 0)
+
+
+def _passed_too(window: Window) -> NDArray[np.bool_]:
+    """bool[R, T]: some row of the test in the run passed."""
+    passed = np.zeros(window.shape, dtype=np.bool_)
+    rows = window.outcome == Outcome.PASSED
+    passed[window.run[rows], window.test[rows]] = True
+    return passed
+
+
+def _causes(
+    window: Window, flaky: Sequence[int], counted: NDArray[np.bool_]
+) -> tuple[dict[int, list[SignatureFinding]], dict[int, Diagnosis]]:
+    """For each flaky test, its signatures with their causes, and the cause of the test as a whole."""
+    subjects = subjects_of(window, flaky, counted)
+    evidence: list[list[Evidence]] = [[] for _ in subjects]
+    for find in FINDERS:
+        for mine, found in zip(evidence, find(window, subjects), strict=True):
+            mine.extend(found)
+    signatures: dict[int, list[SignatureFinding]] = defaultdict(list)
+    for subject, mine in zip(subjects, evidence, strict=True):
+        signatures[subject.test].append(_signature(window, subject, combine(mine)))
+    causes = {
+        test: combine_test([(signature.failures, signature.diagnosis) for signature in mine])
+        for test, mine in signatures.items()
+    }
+    return signatures, causes
+
+
+def _signature(window: Window, subject: Subject, diagnosis: Diagnosis) -> SignatureFinding:
+    latest = max(subject.failures, key=lambda f: (f.run, f.attempt))
+    moments = [window.runs[f.run].started_at for f in subject.failures]
+    return SignatureFinding(
+        text=subject.signature,
+        failures=len({f.run for f in subject.failures}),
+        diagnosis=diagnosis,
+        first_seen=min(moments),
+        last_seen=max(moments),
+        boundary=boundary_of(latest.detail),
+        artefacts=artefacts_of(latest.detail),
+        example=latest.detail,
+    )
+
+
+def _finding(
+    window: Window,
+    test: int,
+    judgement: Judgement,
+    failed: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    signatures: dict[int, list[SignatureFinding]],
+    causes: dict[int, Diagnosis],
+    impact: Impact,
+) -> Finding:
+    ran = np.flatnonzero(window.executed[:, test] & (counted if failed.any() else True))
+    moments = [window.runs[r].started_at for r in np.flatnonzero(failed)]
+    mine = signatures.get(test) or _undiagnosed(window, test, counted)
+    lead = mine[0] if mine else None
+    since = None
+    if judgement.verdict in (Verdict.BROKEN, Verdict.FIXED):
+        since = _commit_at(window, test, judgement.since, counted)
+    return Finding(
+        test=window.tests[test],
+        verdict=judgement.verdict,
+        runs=len(ran),
+        failures=int(failed.sum()),
+        rate=rate_of(int(failed.sum()), len(ran)),
+        framework=framework_of(window.runs[ran[-1]].producer),
+        reason=judgement.reason,
+        cause=causes.get(test),
+        signatures=tuple(mine),
+        boundary=lead.boundary if lead else None,
+        artefacts=lead.artefacts if lead else (),
+        impact=impact,
+        first_seen=window.runs[ran[0]].started_at,
+        last_failed=max(moments, default=None),
+        since_commit=since,
+        timeline=_timeline(window, test),
+    )
+
+
+def _undiagnosed(window: Window, test: int, counted: NDArray[np.bool_]) -> list[SignatureFinding]:
+    """The signatures of a test that is not flaky: what it says is worth showing, the cause of a flake is not asked."""
+    return [_signature(window, s, combine([])) for s in subjects_of(window, [test], counted) if s.failures]
+
+
+def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]) -> str | None:
+    """The commit with this index among those on which the test executed."""
+    executed = window.executed[:, test] & counted
+    ran = [runs[executed[runs]] for runs in commits(window)]
+    first = [runs[0] for runs in ran if len(runs)][index]
+    return window.runs[int(first)].commit
+
+
+def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
+    said: dict[int, Failure] = {f.run: f for f in window.failures if f.test == test}
+    attempts = {int(window.run[i]): int(window.attempts[i]) for i in np.flatnonzero(window.test == test)}
+    entries = []
+    for r in np.flatnonzero(window.positions[:, test] >= 0):
+        duration = float(window.durations[r, test])
+        entries.append(
+            TimelineEntry(
+                run=window.runs[r],
+                outcome=Outcome(int(window.outcomes[r, test])),
+                attempts=attempts[int(r)],
+                duration=None if np.isnan(duration) else duration,
+                position=int(window.positions[r, test]),
+                signature=said[int(r)].signature if int(r) in said else None,
+            )
+        )
+    return tuple(entries)
+
+
+def _clusters(
+    window: Window,
+    flaky: Sequence[int],
+    failed: NDArray[np.bool_],
+    causes: dict[int, Diagnosis],
+    signatures: dict[int, list[SignatureFinding]],
+) -> list[Cluster]:
+    return clusters_of(
+        [
+            Member(window.tests[t].id, causes[t], frozenset(s.text for s in signatures[t]), failed[:, t])
+            for t in flaky
+            if t in causes
+        ]
+    )
+
+
+def _summary(window: Window) -> HistorySummary:
+    moments = [run.started_at for run in window.runs]
+    return HistorySummary(
+        runs=len(window.runs),
+        tests=int(window.executed.any(axis=0).sum()),
+        results=len(window.run),
+        first_run=min(moments) if moments else None,
+        last_run=max(moments) if moments else None,
+    )
+
+
+def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
+    """What the reader should know before trusting the causes."""
+    if not any_flaky:
+        return ()
+    notes = []
+    serial = np.flatnonzero(window.serial)
+    parallel = sum(run.order is Order.COMPLETION for run in window.runs)
+    if parallel:
+        notes.append(
+            f"{parallel} of {len(window.runs)} runs were parallel: their order is not the order of execution "
+            "and says little about order dependence"
+        )
+    if not len(serial):
+        notes.append("no run has a known order of execution: order dependence cannot be seen in this history")
+    elif _one_order(window, serial):
+        notes.append(
+            f"the order never varied in {len(serial)} serial runs: order dependence cannot be seen; "
+            "some runs shuffled over the whole suite would show it"
+        )
+    return tuple(notes)
+
+
+def _one_order(window: Window, runs: NDArray[np.int64]) -> bool:
+    """All these runs have their common tests in one order."""
+    common = (window.positions[runs] >= 0).all(axis=0)
+    orders = np.argsort(window.positions[runs][:, common], axis=1)
+    return bool((orders == orders[0]).all())
+
+
+FRAMEWORKS: dict[str, str] = {
+    "pytest": "pytest",
+    "surefire": "junit",
+    "failsafe": "junit",
+    "gradle": "junit",
+    "ant": "junit",
+    "testng": "junit",
+    "jest": "jest",
+    "vitest": "vitest",
+    "gotestsum": "go",
+    "go-junit-report": "go",
+    "rspec": "rspec",
+    "dotnet": "dotnet",
+}
+
+
+def framework_of(producer: str) -> str:
+    """The test framework that a producer of reports belongs to, "unknown" where it is none that fixes are kept for."""
+    return FRAMEWORKS.get(producer, "unknown")
+
+
+__all__ = ["Findings", "diagnose", "flaky_tests", "framework_of"]

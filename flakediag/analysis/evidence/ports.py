@@ -1,0 +1,212 @@
+"""Port conflicts: a bind error anywhere in the failure; without one, an answer that cannot be our own server's.
+
+Who else uses the port comes from the other failures of the history, from runs on the same host at the same time, and
+from a table of well-known services. A refusal on loopback alone says little: the server may just be slow. It says
+more where a bind error stands in another failure of the same run, and where such runs are not the rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.evidence.portwords import EPHEMERAL, phrases, port_words, ports_in
+from flakediag.analysis.evidence.text import said, sample
+from flakediag.analysis.weights import weights
+from flakediag.analysis.window import Failure, Subject, Window
+from flakediag.model import Category, Evidence, Partner
+
+MOST_PARTNERS = 5
+
+
+@dataclass(frozen=True)
+class PortUse:
+    """What all failures of a window say about ports, whoever failed.
+
+    bound: bool[R]: some failure of the run holds a bind error; by_port: the tests whose failures name a port;
+    bound_port: the ports with a bind error, per run.
+    """
+
+    bound: NDArray[np.bool_]
+    by_port: Mapping[int, frozenset[int]]
+    bound_ports: Mapping[int, frozenset[int]]
+    bound_tests: Mapping[int, frozenset[int]]
+
+
+def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
+    """Evidence of kinds "ports" and "ports-…", category port-conflict; what speaks against is "timing" and so on."""
+    if not subjects:
+        return []
+    use = port_use(window)
+    return [_bind(window, subject, use) or _loopback(window, subject, use) for subject in subjects]
+
+
+def port_use(window: Window) -> PortUse:
+    """Reads every failure once."""
+    bound = np.zeros(len(window.runs), dtype=np.bool_)
+    by_port: dict[int, set[int]] = defaultdict(set)
+    bound_ports: dict[int, set[int]] = defaultdict(set)
+    bound_tests: dict[int, set[int]] = defaultdict(set)
+    for failure in window.failures:
+        words = said(failure.detail)
+        found = port_words(words)
+        if found.bind:
+            bound[failure.run] = True
+            bound_ports[failure.run].update(found.near)
+            bound_tests[failure.run].add(failure.test)
+        for port in ports_in(words):
+            by_port[port].add(failure.test)
+
+    def frozen(table: Mapping[int, set[int]]) -> dict[int, frozenset[int]]:
+        return {key: frozenset(value) for key, value in table.items()}
+
+    return PortUse(bound, frozen(by_port), frozen(bound_ports), frozen(bound_tests))
+
+
+def _bind(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:
+    """A bind error in the subject's own failures or their output."""
+    table = weights("ports")
+    read = sample(subject)
+    hits = [(found, share) for words, share in read if (found := port_words(words)).bind]
+    if not hits:
+        return []
+    share = sum(share for _, share in hits)
+    in_words = sum(share for found, share in hits if found.said) >= share / 2
+    weight = table["bind" if in_words else "bind_in_output"]
+    ports = tuple(dict.fromkeys(port for found, _ in hits for port in found.near))[:3]
+    count = len({f.run for f in subject.failures})
+    where = "" if in_words else " (in the captured output)"
+    named = f"port {ports[0]} could not be bound" if ports else "a port could not be bound"
+    if len(ports) > 1:
+        named = f"ports {', '.join(map(str, ports))} could not be bound"
+    times = f", {count} of {count} failures" if share > 0.99 and count > 1 else ""
+    summary = f"{named}: “{hits[0][0].bind}”{where}{times}"
+    data = {"ports": list(ports), "share": round(share, 3), "ephemeral": any(p >= EPHEMERAL for p in ports)}
+    partners = _users(window, subject, ports, use)
+    return [Evidence("ports", Category.PORT, weight * share, summary, data, partners, ports)]
+
+
+def _loopback(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:
+    """No bind error here: refusals and foreign answers, with what the rest of the run says."""
+    table = weights("ports")
+    tallies: dict[str, float] = defaultdict(float)
+    ports: dict[int, None] = {}
+    for words, share in sample(subject):
+        found = port_words(words)
+        local = found.loopback or bool(found.local)
+        if found.expected_refusal:
+            tallies["expected_refusal"] += share
+        elif found.foreign and not found.remote:
+            tallies["foreign_local" if local else "foreign"] += share
+        elif found.refused and not found.remote:
+            tallies["refused_local" if local else "refused"] += share
+        elif found.cut and local:
+            tallies["cut_local"] += share
+        elif found.local and found.web:
+            tallies["answer_local"] += share
+        else:
+            continue
+        ports.update(dict.fromkeys(found.local or ports_in(words)))
+    if not tallies:
+        return []
+    name = max(tallies, key=lambda key: (tallies[key], key))
+    named = tuple(ports)[:2]
+    at = f" on port {named[0]}" if named else ""
+    summary = _SENTENCES[name].format(at=at)
+    partners = _users(window, subject, named, use) if named else ()
+    evidence = [
+        Evidence(
+            "ports-answer",
+            Category(category),
+            weight * tallies[name],
+            summary,
+            {"answer": name, "ports": list(named)},
+            partners if category == Category.PORT.value else (),
+            named if category == Category.PORT.value else (),
+        )
+        for category, weight in table[name].items()
+    ]
+    return evidence + _beside_bind(window, subject, named, partners, use)
+
+
+_SENTENCES = {
+    "expected_refusal": "somebody answered{at} where nobody should have listened",
+    "foreign_local": "an answer{at} on this machine was not our server's",
+    "foreign": "an answer{at} was in another protocol",
+    "refused_local": "a connection{at} on this machine was refused: the server was not up, or never had its port",
+    "refused": "a connection{at} was refused",
+    "cut_local": "a connection{at} on this machine was cut at once",
+    "answer_local": "a server{at} on this machine gave an unexpected answer",
+}
+
+
+def _beside_bind(
+    window: Window, subject: Subject, ports: tuple[int, ...], partners: tuple[Partner, ...], use: PortUse
+) -> list[Evidence]:
+    """A bind error in another failure of the same runs; weighed by how rare such runs are."""
+    runs = sorted({f.run for f in subject.failures})
+    beside = [r for r in runs if use.bound[r]]
+    if not beside:
+        return []
+    table = weights("ports")
+    same = [r for r in beside if set(ports) & use.bound_ports.get(r, frozenset())]
+    if same:
+        summary = f"another failure of the same run could not bind port {ports[0]}"
+        data = {"runs": len(same), "of": len(runs), "same_port": True}
+        weight = table["beside_same_port"] * len(same) / len(runs)
+        return [Evidence("ports-beside", Category.PORT, weight, summary, data, partners, ports)]
+    # Bayes factor: every failing run holds a bind error under the one view, any run does at its usual rate else.
+    usual = (float(use.bound.sum()) + 1) / (len(window.runs) + 2)
+    weight = len(beside) * log(1 / usual) + (len(runs) - len(beside)) * log(0.1)
+    weight = min(table["beside_cap"], weight - table["beside_cost"])
+    if weight <= 0:
+        return []
+    others = sorted({t for r in beside for t in use.bound_tests[r]} - {subject.test})
+    summary = f"in {len(beside)} of {len(runs)} failing runs another test could not bind its port"
+    others_named = tuple(Partner(window.tests[t].id, "test", "port-user", 0.5) for t in others[:MOST_PARTNERS])
+    data = {"runs": len(beside), "of": len(runs)}
+    return [Evidence("ports-beside", Category.PORT, weight, summary, data, partners or others_named, ports)]
+
+
+def _users(window: Window, subject: Subject, ports: Sequence[int], use: PortUse) -> tuple[Partner, ...]:
+    """Who else uses the ports: other tests, overlapping runs on the host, well-known services."""
+    found = [
+        Partner(window.tests[test].id, "test", "port-user", 0.7)
+        for test in sorted({t for port in ports for t in use.by_port.get(port, frozenset())} - {subject.test})
+    ][:MOST_PARTNERS]
+    found += [
+        Partner(
+            f"run {run.id}" if run.id is not None else f"run of {run.started_at:%Y-%m-%d %H:%M:%S}",
+            "run",
+            "port-user",
+            0.6,
+        )
+        for run in (window.runs[r] for r in _overlapping(window, subject.failures))
+    ]
+    services = phrases()["services"]
+    found += [
+        Partner(f"{services[port]} (port {port})", "service", "port-user", 0.4) for port in ports if port in services
+    ]
+    return tuple(found[:MOST_PARTNERS])
+
+
+def _overlapping(window: Window, failures: Sequence[Failure]) -> list[int]:
+    """Other runs that went on at the same time on the host of a failing run."""
+    found: dict[int, None] = {}
+    for failure in failures:
+        run = window.runs[failure.run]
+        if run.host is None or not run.duration:
+            continue
+        end = run.started_at + timedelta(seconds=run.duration)
+        for n, other in enumerate(window.runs):
+            if n != failure.run and other.host == run.host and other.duration:
+                other_end = other.started_at + timedelta(seconds=other.duration)
+                if other.started_at < end and run.started_at < other_end:
+                    found[n] = None
+    return list(found)[:2]

@@ -1,0 +1,115 @@
+"""Ports in text: bind errors, refusals and foreign answers, and the port numbers that they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from importlib.resources import files
+from tomllib import loads
+from typing import Any, NamedTuple
+
+from flakediag.analysis.evidence.text import Said
+
+EPHEMERAL = 32768  # from here on operating systems hand out ports by themselves (Linux 32768, the others 49152)
+
+_LOOPBACK = re.compile(
+    r"(?:\b127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\blocalhost|\b0\.0\.0\.0|\[::1?\]|::1|\blocal host)(?![\w.])"
+)
+_LOOPBACK_PORT = re.compile(
+    r"(?:\b127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\blocalhost(?:/127\.\d\.\d\.\d)?|\b0\.0\.0\.0|\[[0-9a-f:.]{2,40}\]|::1?|\*)"
+    r"(?::|['\"]?, ?(?:port=)?|/tcp:)(\d{2,5})\b"
+)
+_PORTS = [
+    _LOOPBACK_PORT,
+    re.compile(r"\b(?:tcp|udp|http|https|ws|listen|port|addr|address)[46]?\b[^\w\n]{1,4}\[?:?(\d{2,5})\b(?![.:]\d)"),
+    re.compile(r"\bports?\b[\s:=#'\"(\[]{1,4}(?:number |no\.? |is |was )?(\d{2,5})\b"),
+    re.compile(r"[\s\[('\"/]:(\d{2,5})\b(?!:)"),
+    re.compile(r"['\"][\w.-]{0,60}['\"], ?(\d{2,5})\)"),
+    re.compile(r"/\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:(\d{2,5})\b"),
+    re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:(\d{2,5})\b"),
+    re.compile(r"\bport\b[^\n\d]{0,24}(\d{2,5})\b"),
+    re.compile(r"://[\w.-]{1,80}:(\d{2,5})\b"),
+]
+
+
+class PortWords(NamedTuple):
+    """What one failure says about ports. `near` are the ports beside a bind error, `local` those on loopback.
+
+    `said` tells whether the bind error stands in the failure itself rather than in captured output only.
+    """
+
+    bind: str  # the words of the bind error, empty where there is none
+    said: bool
+    near: tuple[int, ...]
+    local: tuple[int, ...]
+    refused: bool
+    foreign: bool
+    cut: bool
+    remote: bool
+    web: bool
+    loopback: bool
+    expected_refusal: bool
+
+
+@cache
+def phrases() -> dict[str, Any]:
+    """The catalogue: for each section one compiled pattern; `services` maps a port to its well-known service."""
+    table = loads(files("flakediag.analysis").joinpath("ports.toml").read_text("utf-8"))
+    compiled: dict[str, Any] = {
+        name: re.compile("|".join(patterns)) for name, patterns in table.items() if isinstance(patterns, list)
+    }
+    compiled["services"] = {int(port): name for port, name in table["services"].items()}
+    return compiled
+
+
+@lru_cache(maxsize=4096)
+def port_words(words: Said) -> PortWords:
+    """Everything that one failure says about ports."""
+    catalogue = phrases()
+    in_said = catalogue["bind"].search(words.said)
+    match = in_said or catalogue["bind"].search(words.whole)
+    near: tuple[int, ...] = ()
+    if match:
+        text = words.said if in_said else words.whole
+        near = _near(text, catalogue["bind"])
+    # What was refused or answered is judged by the failure's own words; logs of a server test are full of such lines.
+    return PortWords(
+        bind=" ".join(match[0].split())[:80] if match else "",
+        said=in_said is not None,
+        near=near,
+        local=_unique(_LOOPBACK_PORT.findall(words.said)),
+        refused=bool(catalogue["refused"].search(words.said)),
+        foreign=bool(catalogue["foreign"].search(words.said)),
+        cut=bool(catalogue["cut"].search(words.said)),
+        remote=bool(catalogue["remote"].search(words.said)),
+        web=bool(catalogue["web"].search(words.said)),
+        loopback=bool(_LOOPBACK.search(words.said)),
+        expected_refusal=bool(catalogue["expected_refusal"].search(words.said)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def ports_in(words: Said) -> tuple[int, ...]:
+    """Every port number that a failure or its output names, in order of appearance per phrasing."""
+    return _of_text(words.whole)
+
+
+def _near(text: str, bind: re.Pattern[str]) -> tuple[int, ...]:
+    """The ports on the line of a bind error; else the nearest ones up to three lines away; else any on loopback."""
+    lines = [line[:1000] for line in text.splitlines()]
+    at = [n for n, line in enumerate(lines) if bind.search(line)]
+    for reach in range(4):
+        near = [lines[m] for n in at[:20] for m in range(max(0, n - reach), n + reach + 1) if m < len(lines)]
+        found = _of_text("\n".join(dict.fromkeys(near)))
+        if found:
+            return found
+    return _unique(_LOOPBACK_PORT.findall(text))
+
+
+def _of_text(text: str) -> tuple[int, ...]:
+    return _unique(number for pattern in _PORTS for number in pattern.findall(text))
+
+
+def _unique(numbers: Iterable[str]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(port for n in numbers if 20 <= (port := int(n)) <= 65535))[:4]

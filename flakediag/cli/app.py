@@ -1,0 +1,176 @@
+"""The root command: finds a command's file when it is invoked, and turns every ending into an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from flakediag import __version__
+from flakediag.cli.options import SETTINGS_OPTIONS, Session
+from flakediag.errors import ExitCode, UserError
+
+# name -> what it does. Kept here so that `flakediag --help` imports no command; a test compares it with the commands.
+COMMANDS = {
+    "ingest": "Read test reports into the history.",
+    "report": "Rank the flaky tests, with cause, evidence and fix.",
+    "show": "Everything about one test.",
+    "gate": "Exit 1 when the suite is too flaky.",
+    "runs": "List the stored runs.",
+    "tests": "List the known tests.",
+    "completion": "Print the shell's completion script.",
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class FlakediagGroup(click.Group):
+    """A lazy group whose `main` is the one place that decides exit codes.
+
+    click ends with 1 for an uncaught exception, ^C, a closed pipe and its own errors alike; 1 is what the gate says.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"flakediag.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run and exit the process with an `ExitCode`; never returns."""
+        said = list(sys.argv[1:] if args is None else args)
+        code = _ending(
+            lambda: super(FlakediagGroup, self).main(args, prog_name, complete_var, standalone_mode=False, **extra),
+            said,
+        )
+        sys.exit(code)
+
+
+def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
+    """The exit code of `run`, with what went wrong told on standard error."""
+    try:
+        result = run()
+        sys.stdout.flush()  # now, while a closed pipe can still be told from a crash
+        return result if isinstance(result, int) else ExitCode.OK
+    except BrokenPipeError:
+        return _closed_pipe()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except click.Abort:  # click's word for ^C
+        return ExitCode.INTERRUPTED
+    except UserError as error:
+        return _user_error(error)
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        return _user_error(UserError(error.format_message()))
+    except SystemExit as error:
+        # click answers a closed pipe with sys.exit(1), from within its handler.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _closed_pipe()
+        return error.code if isinstance(error.code, int) else ExitCode.OK
+    except Exception as error:
+        from flakediag.cli.crash import tell
+
+        tell(error, args)
+        return ExitCode.BUG
+
+
+def _user_error(error: UserError) -> int:
+    from flakediag.report.text import lines
+
+    first, *more = lines(error.message)
+    told = [f"error: {first}", *(f"  {line}" for line in more)]
+    if error.hint:
+        first, *more = lines(error.hint)
+        told += [f"hint: {first}", *(f"  {line}" for line in more)]
+    click.echo("\n".join(told), err=True)
+    return error.exit_code
+
+
+def _closed_pipe() -> int:
+    # Python flushes standard output once more on its way out; give it somewhere to go.
+    with contextlib.suppress(OSError, ValueError):  # a stream without a file behind it needs nothing
+        target = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, target)
+        os.close(nowhere)
+    return ExitCode.CLOSED_PIPE
+
+
+def _apply(command: click.Group) -> click.Group:
+    for option in SETTINGS_OPTIONS:
+        command.params.append(option())
+    return command
+
+
+@click.group(cls=FlakediagGroup, name="flakediag", context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="flakediag", message="%(prog)s %(version)s")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """Say why a test is flaky: which cause, which other party, which fix.
+
+    flakediag reads the JUnit XML that CI already writes, keeps it in a local history and answers from that.
+
+    \b
+    Examples:
+      flakediag ingest build/reports          read reports into .flakediag/history.db
+      flakediag report                        rank the flaky tests
+      flakediag show test_total               everything about one test
+      flakediag gate --max-flaky-rate 1%      exit 1 when more than 1 % of the tests are flaky
+
+    \b
+    Exit codes:
+      0 fine                     4 not enough evidence to gate
+      1 the gate tripped         5 some files could not be read, the rest was stored
+      2 usage or user error      130 interrupted
+      3 a bug in flakediag       141 closed pipe
+    """
+    ctx.ensure_object(Session)
+
+
+_apply(app)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: run `argv` (default: the process's own arguments) and exit with an `ExitCode`."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # warnings of libraries are for developers: -W shows them
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape instead of a crash.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app.main(list(argv) if argv is not None else None, prog_name="flakediag")

@@ -1,0 +1,175 @@
+"""`flakediag ingest`"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flakediag.cli.options import Moment, Session, make_command, pass_session
+from flakediag.cli.output import opened
+from flakediag.errors import ExitCode
+from flakediag.model import FileStatus, IngestSummary
+
+if TYPE_CHECKING:
+    from flakediag import service
+
+
+@make_command(short_help="Read test reports into the history.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--commit", metavar="SHA", help="The commit that was tested.")
+@click.option("--branch", metavar="NAME", help="The branch that was tested.")
+@click.option("--job", metavar="NAME", help="The CI job.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Which attempt of the job this was.")
+@click.option("--shard", metavar="NAME", help="Which shard of the job this was.")
+@click.option("--run-url", metavar="URL", help="Where to look the run up.")
+@click.option("--started-at", type=Moment(), metavar="TIME", help="When the run started (ISO 8601).")
+@click.option("--project", metavar="NAME", help="The project, where one history holds several.")
+@click.option(
+    "-f",
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What to print.",
+)
+@pass_session
+@click.pass_context
+def command(
+    ctx: click.Context,
+    session: Session,
+    paths: tuple[str, ...],
+    commit: str | None,
+    branch: str | None,
+    job: str | None,
+    attempt: int | None,
+    shard: str | None,
+    run_url: str | None,
+    started_at: datetime | None,
+    project: str | None,
+    format_name: str,
+) -> None:
+    """Read JUnit XML reports into the history.
+
+    PATH is a report, a folder, a quoted glob, an archive (.gz, .zip, .tar.*), or - for standard input. What is not
+    said with an option is taken from the report and from the CI system's environment. The same report twice is one
+    run. A file that cannot be read does not stop the others.
+
+    \b
+    Examples:
+      flakediag ingest build/test-results
+      flakediag ingest 'shard-*/junit.xml.gz' --commit "$GITHUB_SHA"
+      curl -sSf "$REPORT_URL" | flakediag ingest -
+
+    \b
+    Exit codes:
+      0  everything was stored or known already
+      2  nothing was found at the paths
+      5  some files could not be read, wholly or in part; the rest was stored
+    """
+    from flakediag import service
+
+    session.flags["project"] = project
+    info = service.RunInfo(
+        project=session.settings.project,
+        commit=commit,
+        branch=branch,
+        job=job,
+        attempt=attempt,
+        shard=shard,
+        url=run_url,
+        started_at=started_at,
+    )
+    db = session.history_to_write()
+    with _progress(session) as progress:
+        summary = service.ingest(db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), progress=progress)
+    _tell_refused(summary)
+    _tell_notes(session, summary)
+    with opened(session) as (stream, _):
+        if format_name == "json":
+            from flakediag.report import document
+
+            document.write(document.ingest(summary), stream)
+        else:
+            stream.write(f"{_line(summary)}\n")
+    ctx.exit(_exit_code(summary, paths))
+
+
+def _line(summary: IngestSummary) -> str:
+    from flakediag.report.text import listed, plural, visible
+
+    parts = [
+        plural(summary.runs, "run"),
+        plural(summary.results, "result"),
+        plural(summary.failures, "failure"),
+        plural(len(summary.new_flaky), "new flaky test"),
+    ]
+    known = sum(file.status is FileStatus.DUPLICATE for file in summary.files)
+    refused = sum(file.status is FileStatus.REFUSED for file in summary.files)
+    if known:
+        parts.append(f"{plural(known, 'file')} known already")
+    if refused:
+        parts.append(f"{plural(refused, 'file')} refused")
+    new = f": {listed([visible(test) for test in summary.new_flaky])}" if summary.new_flaky else ""
+    return f"stored {', '.join(parts[:4])}{new}" + "".join(f"; {part}" for part in parts[4:])
+
+
+def _tell_refused(summary: IngestSummary) -> None:
+    from flakediag.report.text import visible
+
+    for file in summary.files:
+        if file.status in (FileStatus.REFUSED, FileStatus.PARTIAL):
+            word = "refused" if file.status is FileStatus.REFUSED else "read only in part"
+            click.echo(f"{word}: {visible(file.path)}: {visible(file.reason or 'no reason given')}", err=True)
+
+
+def _tell_notes(session: Session, summary: IngestSummary) -> None:
+    from flakediag.report.text import visible
+
+    for note in () if session.quiet else summary.notes:
+        click.echo(f"note: {visible(note)}", err=True)
+
+
+def _exit_code(summary: IngestSummary, paths: Sequence[str]) -> ExitCode:
+    statuses = {file.status for file in summary.files}
+    if statuses <= {FileStatus.REFUSED} and not any(_names_something(path) for path in paths):
+        return ExitCode.USAGE
+    if not statuses:
+        click.echo("error: no reports found\nhint: name the folder that the test runner writes its XML to", err=True)
+        return ExitCode.USAGE
+    return ExitCode.SOME_FILES_UNREADABLE if statuses & {FileStatus.REFUSED, FileStatus.PARTIAL} else ExitCode.OK
+
+
+def _names_something(path: str) -> bool:
+    return path == "-" or Path(path).exists() or bool(glob.glob(path, recursive=True))  # noqa: PTH207 - any pattern
+
+
+@contextlib.contextmanager
+def _progress(session: Session) -> Iterator[service.Progress | None]:
+    """A progress bar on standard error, only where someone watches it."""
+    if session.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.text import Text
+
+    from flakediag.report.text import visible
+
+    console = Console(stderr=True, no_color=not session.color(terminal=True))
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def advance(done: int, total: int | None, what: str) -> None:
+            # Text().markup escapes what rich would take for markup in a file's name.
+            bar.update(task, completed=done, total=total, description=Text(visible(what)[-40:]).markup)
+
+        yield advance

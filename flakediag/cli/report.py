@@ -1,0 +1,82 @@
+"""`flakediag report`"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from flakediag.cli.options import (
+    Session,
+    format_option,
+    limit_option,
+    make_command,
+    output_option,
+    pass_session,
+    scope,
+    scope_options,
+)
+from flakediag.cli.output import opened
+from flakediag.model import Category, Verdict
+from flakediag.report import format as formats
+from flakediag.report.select import select
+
+DEFAULT_LIMIT = {"table": 20, "markdown": 20}
+GROUPS = ("package", "file", "boundary", "cause")
+VERDICTS = tuple(verdict.value for verdict in Verdict if verdict is not Verdict.STABLE)
+
+
+@make_command(short_help="Rank the flaky tests, with cause, evidence and fix.")
+@format_option(*formats.NAMES)
+@output_option
+@limit_option(None, "At most N tests of each verdict; 0 for all. Default: 20 for table and markdown, else all.")
+@scope_options
+@click.option("--by", type=click.Choice(GROUPS), help="Sum up where the flakiness sits instead.")
+@click.option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS), help="Only these verdicts.")
+@click.option(
+    "--cause", "causes", multiple=True, type=click.Choice([c.value for c in Category]), help="Only these causes."
+)
+@pass_session
+def command(
+    session: Session,
+    format_name: str,
+    output: str,
+    limit: int | None,
+    since: datetime | None,
+    branch: str | None,
+    all_branches: bool,
+    project: str | None,
+    by: str | None,
+    verdicts: tuple[str, ...],
+    causes: tuple[str, ...],
+) -> None:
+    """Rank the flaky tests by what they cost, each with its cause, the odds, the evidence and what to do.
+
+    Broken tests stand apart from flaky ones. Piped, the table is plain, uncut text.
+
+    \b
+    Examples:
+      flakediag report
+      flakediag report --since 14d --cause order-dependence
+      flakediag report --format json -o flaky.json
+      flakediag report --format markdown >> "$GITHUB_STEP_SUMMARY"
+      flakediag report --by package
+    """
+    from flakediag import service
+
+    asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
+    whole = service.report(session.history(), asked, now=datetime.now(UTC))
+    most = DEFAULT_LIMIT.get(format_name, 0) if limit is None else limit
+    wanted = select(
+        whole,
+        verdicts=[Verdict(verdict) for verdict in verdicts],
+        causes=[Category(cause) for cause in causes],
+        limit=0 if by else most,
+    )
+    with opened(session, output) as (stream, options):
+        if by:
+            from flakediag.report import sums
+
+            sums.write(wanted, by, format_name, stream, options)
+        else:
+            formats.find(format_name).write(wanted, stream, options)

@@ -1,0 +1,198 @@
+"""The settings: flags over FLAKEDIAG_* variables over `[tool.flakediag]` over the defaults.
+
+Unknown names are refused rather than ignored: a threshold that is misspelt must not silently be another threshold.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from flakediag.errors import ConfigError
+from flakediag.model import Metric
+
+PREFIX = "FLAKEDIAG_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be configured. Rates are fractions; `db` is absolute or relative to the working directory."""
+
+    db: Path | None = None
+    project: str | None = None
+    branch: str | None = None
+    days: int = 90
+    max_runs: int = 500
+    metric: Metric = Metric.TESTS
+    max_flaky_rate: float | None = None
+    min_runs: int = 10
+    baseline: str | None = None
+    source: Path | None = None  # the file that was read, None without one
+
+
+def rate(value: object) -> float:
+    """A rate as a fraction, from `1%`, `"0.01"` or `0.01`. A bare 1 is refused: it could mean 1 % or 100 %."""
+    text = str(value).strip()
+    percent = text.endswith("%")
+    try:
+        number = float(text.removesuffix("%").strip())
+    except ValueError:
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or number < 0:
+        raise ValueError("must be a rate such as 1% or 0.01")
+    if percent:
+        if number > 100:
+            raise ValueError("must be at most 100%")
+        return number / 100
+    if number >= 1:
+        raise ValueError(f"is ambiguous: write {number:g}% or a fraction below 1, such as 0.01")
+    return number
+
+
+def count(value: object) -> int:
+    """A whole number of at least 1."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return number
+
+
+def word(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be text")
+    return value
+
+
+def _metric(value: object) -> Metric:
+    try:
+        return Metric(str(value))
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Metric)}") from None
+
+
+def _path(value: object) -> Path:
+    return Path(word(value)).expanduser()
+
+
+# Field of Settings -> (its name in the file, its reader). The names are those of the flags.
+_KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
+    "db": ("db", _path),
+    "project": ("project", word),
+    "branch": ("branch", word),
+    "days": ("days", count),
+    "max_runs": ("max-runs", count),
+    "max_flaky_rate": ("gate.max-flaky-rate", rate),
+    "metric": ("gate.metric", _metric),
+    "min_runs": ("gate.min-runs", count),
+    "baseline": ("gate.baseline", word),
+}
+NAMES = tuple(name for name, _ in _KEYS.values())
+VARIABLES = {f"{PREFIX}{field.upper()}": field for field in _KEYS}
+# Variables that are read elsewhere, so that they are not taken for misspelt settings.
+_OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR")
+
+
+def load(
+    flags: Mapping[str, object], *, environ: Mapping[str, str], directory: Path, file: Path | None = None
+) -> Settings:
+    """The settings in force.
+
+    `flags` maps fields of `Settings` to values already parsed, None where a flag was not given. `file` is the one
+    named by `--config`; without it the nearest pyproject.toml with a `[tool.flakediag]` is looked for from
+    `directory` upwards. Raises `ConfigError` for what cannot be understood.
+    """
+    values: dict[str, Any] = {}
+    source, table = _table(directory, file)
+    if source:
+        values |= _from_file(table, source)
+    values |= _from_environment(environ)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    known = {field.name for field in fields(Settings)} - {"source"}
+    return replace(Settings(source=source), **{name: value for name, value in values.items() if name in known})
+
+
+def _table(directory: Path, file: Path | None) -> tuple[Path | None, dict[str, Any]]:
+    if file:
+        content = _toml(file)
+        table = content.get("tool", {}).get("flakediag")
+        # A file of flakediag's own needs no [tool.flakediag] around everything.
+        return file, table if table is not None else {} if file.name == "pyproject.toml" else content
+    for folder in (directory, *directory.parents):
+        candidate = folder / "pyproject.toml"
+        if candidate.is_file():
+            tool = _toml(candidate).get("tool", {})
+            if isinstance(tool, dict) and "flakediag" in tool:
+                return candidate, tool["flakediag"]
+    return None, {}
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {file}", "name an existing file with --config") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def _flat(table: object, source: Path, prefix: str = "") -> Iterator[tuple[str, object]]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{source}: [tool.flakediag{'.' + prefix.rstrip('.') if prefix else ''}] must be a table")
+    for key, value in table.items():
+        name = f"{prefix}{key}".replace("_", "-")
+        if name == "gate":
+            yield from _flat(value, source, "gate.")
+        else:
+            yield name, value
+
+
+def _from_file(table: object, source: Path) -> dict[str, Any]:
+    by_name = {name: (field, read) for field, (name, read) in _KEYS.items()}
+    values = {}
+    for name, value in _flat(table, source):
+        if name not in by_name:
+            raise ConfigError(f"{source}: unknown setting {name!r} in [tool.flakediag]", _nearest(name, NAMES))
+        field, read = by_name[name]
+        try:
+            values[field] = read(value)
+        except ValueError as error:
+            raise ConfigError(f"{source}: {name} = {value!r} {error}") from None
+    if "db" in values:  # a path in a file means the same from whichever folder flakediag is called
+        values["db"] = source.parent / values["db"]
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for variable, value in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or variable in _OTHER_VARIABLES or not value:
+            continue
+        field = VARIABLES.get(variable)
+        if field is None:
+            raise ConfigError(f"unknown environment variable {variable}", _nearest(variable, tuple(VARIABLES)))
+        try:
+            values[field] = _KEYS[field][1](value)
+        except ValueError as error:
+            raise ConfigError(f"{variable}={value} {error}") from None
+    return values
+
+
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    # The last part alone as well: `min-runs` is meant to be found as `gate.min-runs`.
+    close = difflib.get_close_matches(name, names, 1) or [
+        known
+        for known in names
+        if difflib.SequenceMatcher(None, name.rpartition(".")[2], known.rpartition(".")[2]).ratio() > 0.75
+    ]
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"

@@ -1,0 +1,111 @@
+"""Which runs a question looks at, and runs as they come back from the history."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
+
+from flakediag.errors import UsageError
+from flakediag.history.values import moment, optional_untext, text, unmoment, untext
+from flakediag.model import Order, Run, Scope
+
+# Moments tie (the shards of one job start together); then the digest decides and not the id, so that the order in
+# which runs were ingested changes nothing.
+_NEWEST_FIRST = "ORDER BY started_at DESC, runs.digest DESC"
+
+_COLUMNS = (
+    "runs.id, projects.name, runs.digest, started_at, commit_sha, branch, job, attempt, shard, host, url, duration, "
+    "producer, case_order, parallelism, experiment"
+)
+
+
+def id_list(ids: Iterable[int]) -> str:
+    """For `IN (SELECT value FROM json_each(?))`: any number of ids as one parameter."""
+    return json.dumps(list(ids))
+
+
+def ids_in(conn: sqlite3.Connection, scope: Scope) -> list[int]:
+    """The runs in scope, newest first."""
+    project = project_id(conn, scope.project)
+    if project is None:
+        return []
+    where = "project_id = ?"
+    values: list[int | str] = [project]
+    if scope.branch is not None:
+        where += " AND branch = ?"
+        values.append(text(scope.branch))
+    if not scope.experiments:
+        where += " AND NOT experiment"
+    newest = conn.execute(f"SELECT max(started_at) FROM runs WHERE {where}", values).fetchone()[0]
+    if newest is None:
+        return []
+    if scope.since is not None:
+        oldest = moment(scope.since)
+    else:
+        try:
+            oldest = moment(unmoment(newest) - timedelta(days=scope.days))
+        except OverflowError:
+            oldest = ""  # more days than there are before the newest run
+    limit = min(max(scope.max_runs, 0), 2**62)
+    rows = conn.execute(
+        f"SELECT id FROM runs WHERE {where} AND started_at >= ? {_NEWEST_FIRST} LIMIT ?", (*values, oldest, limit)
+    )
+    return [row[0] for row in rows]
+
+
+def project_id(conn: sqlite3.Connection, name: str | None) -> int | None:
+    """The project with this name, or the only one; None in an empty history.
+
+    Raises `UsageError` where the name is missing and there are several, or where it is not known.
+    """
+    projects = {untext(row[1]): row[0] for row in conn.execute("SELECT id, name FROM projects ORDER BY name")}
+    names = ", ".join(projects)
+    if name is None:
+        if len(projects) > 1:
+            raise UsageError(f"the history has several projects: {names}", hint="choose one with --project")
+        return next(iter(projects.values()), None)
+    if projects and name not in projects:
+        raise UsageError(f"no project {name!r} in the history; it has: {names}", hint="choose one with --project")
+    return projects.get(name)
+
+
+def load(conn: sqlite3.Connection, ids: Iterable[int]) -> list[Run]:
+    """These runs, newest first."""
+    wanted = id_list(ids)
+    properties: dict[int, dict[str, str]] = defaultdict(dict)
+    for run_id, name, value in conn.execute(
+        "SELECT run_id, name, value FROM run_properties JOIN properties ON properties.id = property_id"
+        " WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, position",
+        (wanted,),
+    ):
+        properties[run_id][untext(name)] = untext(value)
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM runs JOIN projects ON projects.id = project_id"
+        f" WHERE runs.id IN (SELECT value FROM json_each(?)) {_NEWEST_FIRST}",
+        (wanted,),
+    )
+    return [
+        Run(
+            id=row[0],
+            project=untext(row[1]),
+            digest=untext(row[2]),
+            started_at=unmoment(row[3]),
+            commit=optional_untext(row[4]),
+            branch=optional_untext(row[5]),
+            job=optional_untext(row[6]),
+            attempt=row[7],
+            shard=optional_untext(row[8]),
+            host=optional_untext(row[9]),
+            url=optional_untext(row[10]),
+            duration=row[11],
+            producer=untext(row[12]),
+            order=Order(row[13]),
+            parallelism=row[14],
+            experiment=bool(row[15]),
+            properties=properties.get(row[0], {}),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,70 @@
+"""How Python values become SQLite values and come back the same: text, moments, durations, digests."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+# SQLite's tools cut text at a NUL, and neither SQLite nor PostgreSQL takes half a surrogate pair. Reports have both.
+# Such a character is written as U+FDD0 (which Unicode sets aside for a program's own use) and four hex digits.
+_MARK = "\ufdd0"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff\ufdd0]")
+_MARKED = re.compile(_MARK + "([0-9a-f]{4})")
+
+_LONGEST = 2**31 / 1000 - 1  # 24 days in seconds; more is a mad report, and would overflow 32 bits of milliseconds
+
+
+def text(value: str) -> str:
+    """`value` as every database can keep it; almost always `value` itself."""
+    return _UNSTORABLE.sub(lambda match: f"{_MARK}{ord(match[0]):04x}", value)
+
+
+def untext(stored: str) -> str:
+    """The inverse of `text`."""
+    if _MARK not in stored:
+        return stored
+    return _MARKED.sub(lambda match: chr(int(match[1], 16)), stored)
+
+
+def optional_text(value: str | None) -> str | None:
+    return None if value is None else text(value)
+
+
+def optional_untext(stored: str | None) -> str | None:
+    return None if stored is None else untext(stored)
+
+
+def moment(value: datetime) -> str:
+    """UTC in ISO 8601, always with microseconds: text order is time order."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def unmoment(stored: str) -> datetime:
+    return datetime.fromisoformat(stored)
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """Whole milliseconds, which is what most producers write; None for what is no duration."""
+    if seconds is None or not 0 <= seconds <= _LONGEST:  # one comparison that NaN and infinity fail as well
+        return None
+    return round(seconds * 1000)
+
+
+def seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def optional_real(value: float | None) -> float | None:
+    """SQLite has no NaN: it would turn into NULL at its own time, here it does at ours."""
+    return None if value is None or math.isnan(value) else value
+
+
+def digest(*parts: bytes) -> bytes:
+    """16 bytes that stand for `parts`; unlike a mere concatenation, ("ab", "c") and ("a", "bc") differ."""
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(b"%d:" % len(part))
+        hashed.update(part)
+    return hashed.digest()

@@ -1,0 +1,233 @@
+"""Storing runs: one writer lives as long as one transaction.
+
+The rule for what counts once: **a report file counts once in a project**, by the digest of its bytes. A report whose
+files (or whose run digest) are all known is a duplicate. Where only some of its files are known (a folder that has
+grown since), the results of the known ones are left out and the rest becomes a run; nothing that is stored is changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flakediag.history.bitmaps import bitmap, pack
+from flakediag.history.counters import Counters
+from flakediag.history.failures import FailureWriter
+from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, text
+from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of one report.
+
+    `run` is the run that its results are in: a new one, or, where `duplicate`, the one that had them already.
+    `results` counts what was added. `known` are the files whose results were there before. `doubled` says that they
+    could not be told from the others (retries joined across cases), so that they are in the history twice.
+    """
+
+    run: int
+    duplicate: bool
+    results: int
+    files: tuple[InputFile, ...]
+    known: tuple[InputFile, ...] = ()
+    doubled: bool = False
+
+
+class Writer:
+    """Adds runs within the transaction that the caller holds; `finish` must be called before it commits."""
+
+    def __init__(self, conn: sqlite3.Connection, signature_of: Callable[[FailureDetail], str]) -> None:
+        self._conn = conn
+        self._projects: dict[str, int] = {}
+        self._tests: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
+        self._sets: dict[bytes, int] = {}
+        self._properties: dict[tuple[str, str], int] = {}
+        self._failures = FailureWriter(conn, signature_of)
+        self._counters = Counters(conn)
+
+    def add(self, report: RunReport) -> Stored:
+        project = self._project(report.run.project)
+        known = self._known_files(project, report.files)
+        earlier = self._conn.execute(
+            "SELECT id FROM runs WHERE project_id = ? AND digest = ?", (project, text(report.run.digest))
+        ).fetchone()
+        new = tuple(file for file in _distinct(report.files) if file.digest not in known)
+        if earlier is not None or (known and not new):
+            run_id = earlier[0] if earlier is not None else known[report.files[0].digest]
+            return Stored(run=run_id, duplicate=True, results=0, files=report.files, known=report.files)
+        results, doubled = report.results, False
+        if len(new) < len(report.files):
+            results, doubled = _results_of(report, new)
+        run_id = self._add_run(project, report.run, results)
+        self._conn.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            [(project, text(f.digest), run_id, text(f.path), f.cases, optional_text(f.partial)) for f in new],
+        )
+        left_out = tuple(file for file in report.files if file.digest in known)
+        return Stored(
+            run=run_id, duplicate=False, results=len(results), files=report.files, known=left_out, doubled=doubled
+        )
+
+    def finish(self) -> None:
+        self._counters.flush()
+
+    def _add_run(self, project: int, run: Run, results: tuple[CaseResult, ...]) -> int:
+        rows: list[tuple[int, int, int, int, int | None]] = []
+        ended: dict[int, set[int]] = {int(outcome): set() for outcome in Outcome}  # outcome → tests
+        special = []  # what did not simply pass: position, test, result
+        known = self._tests[project]
+        for position, result in enumerate(results):  # the hot loop: once for every result that is stored
+            test = known.get(result.test)
+            if test is None:
+                test = self._add_test(project, result.test)
+            outcome = int(result.outcome)
+            attempts = len(result.earlier) + 1
+            rows.append((position, test, outcome, attempts, milliseconds(result.duration)))
+            ended[outcome].add(test)
+            if outcome or attempts > 1:
+                special.append((position, test, result))
+        executed = ended[Outcome.PASSED] | ended[Outcome.FAILED] | ended[Outcome.ERROR]
+        executed |= {test for _, test, result in special if result.earlier}  # also where it was skipped in the end
+        skipped = ended[Outcome.SKIPPED] - executed
+        run_id = self._insert_run(project, run, [row[2] for row in rows], self._set(executed), self._set(skipped))
+        self._conn.executemany(f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, ?)", rows)
+        failed = self._failures.add(run_id, special)
+        self._add_properties(run_id, run)
+        if not run.experiment:
+            self._counters.add(int(run.started_at.timestamp()), executed, skipped, failed)
+        return run_id
+
+    def _insert_run(self, project: int, run: Run, outcomes: list[int], executed_set: int, skipped_set: int) -> int:
+        values = {
+            "project_id": project,
+            "digest": text(run.digest),
+            "started_at": moment(run.started_at),
+            "commit_sha": optional_text(run.commit),
+            "branch": optional_text(run.branch),
+            "job": optional_text(run.job),
+            "attempt": run.attempt,
+            "shard": optional_text(run.shard),
+            "host": optional_text(run.host),
+            "url": optional_text(run.url),
+            "duration": optional_real(run.duration),
+            "producer": text(run.producer),
+            "case_order": run.order.value,
+            "parallelism": optional_real(run.parallelism),
+            "experiment": int(run.experiment),
+            "results": len(outcomes),
+            "failures": outcomes.count(Outcome.FAILED),
+            "errors": outcomes.count(Outcome.ERROR),
+            "skipped": outcomes.count(Outcome.SKIPPED),
+            "executed_set_id": executed_set,
+            "skipped_set_id": skipped_set,
+        }
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        row = self._conn.execute(
+            f"INSERT INTO runs ({columns}) VALUES ({marks}) RETURNING id", tuple(values.values())
+        ).fetchall()
+        return int(row[0][0])
+
+    def _known_files(self, project: int, files: tuple[InputFile, ...]) -> dict[str, int]:
+        """Digest → run of those of `files` whose results are in the history."""
+        known = {}
+        for file in files:
+            row = self._conn.execute(
+                "SELECT run_id FROM files WHERE project_id = ? AND digest = ?", (project, text(file.digest))
+            ).fetchone()
+            if row is not None:
+                known[file.digest] = row[0]
+        return known
+
+    def _project(self, name: str) -> int:
+        found = self._projects.get(name)
+        if found is None:
+            found = _intern(
+                self._conn,
+                "SELECT id FROM projects WHERE name = ?",
+                (text(name),),
+                "INSERT INTO projects (name) VALUES (?) RETURNING id",
+                (text(name),),
+            )
+            self._projects[name] = found
+        return found
+
+    def _add_test(self, project: int, test: Identity) -> int:
+        texts = tuple(text(part) for part in test)
+        key = digest(b"%d" % project, *(part.encode() for part in texts))
+        found = _intern(
+            self._conn,
+            "SELECT id FROM tests WHERE digest = ?",
+            (key,),
+            "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
+            " RETURNING id",
+            (project, key, *texts),
+        )
+        self._tests[project][test] = found
+        return found
+
+    def _set(self, test_ids: set[int]) -> int:
+        bits = bitmap(test_ids)
+        key = digest(bits)
+        found = self._sets.get(key)
+        if found is None:
+            found = _intern(
+                self._conn,
+                "SELECT id FROM test_sets WHERE digest = ?",
+                (key,),
+                "INSERT INTO test_sets (digest, size, members) VALUES (?, ?, ?) RETURNING id",
+                (key, len(test_ids), pack(bits)),
+            )
+            self._sets[key] = found
+        return found
+
+    def _add_properties(self, run_id: int, run: Run) -> None:
+        rows = []
+        for position, item in enumerate(run.properties.items()):
+            found = self._properties.get(item)
+            if found is None:
+                texts = (text(item[0]), text(item[1]))
+                found = _intern(
+                    self._conn,
+                    "SELECT id FROM properties WHERE name = ? AND value = ?",
+                    texts,
+                    "INSERT INTO properties (name, value) VALUES (?, ?) RETURNING id",
+                    texts,
+                )
+                self._properties[item] = found
+            rows.append((run_id, position, found))
+        self._conn.executemany("INSERT INTO run_properties VALUES (?, ?, ?)", rows)
+
+
+def _intern(
+    conn: sqlite3.Connection, find: str, key: tuple[object, ...], insert: str, values: tuple[object, ...]
+) -> int:
+    """The id of the row with this key, added where there is none. Safe: the caller holds the write lock."""
+    row = conn.execute(find, key).fetchone()
+    if row is None:
+        (row,) = conn.execute(insert, values).fetchall()
+    return int(row[0])
+
+
+def _distinct(files: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
+    """The first of those with equal bytes: a copy in another folder is not another execution."""
+    return tuple({file.digest: file for file in reversed(files)}.values())[::-1]
+
+
+def _results_of(report: RunReport, wanted: tuple[InputFile, ...]) -> tuple[tuple[CaseResult, ...], bool]:
+    """The results that come from the `wanted` files, and whether others had to be taken along.
+
+    Results stand in file order, so that each file's are a slice, as long as every case is a result of its own.
+    """
+    if sum(file.cases for file in report.files) != len(report.results):
+        return report.results, True
+    kept: list[CaseResult] = []
+    start = 0
+    identities = {id(file) for file in wanted}
+    for file in report.files:
+        if id(file) in identities:
+            kept.extend(report.results[start : start + file.cases])
+        start += file.cases
+    return tuple(kept), False

@@ -1,0 +1,107 @@
+"""Where text meets rich: a console whose width and colour are given, and lines that are never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from flakediag.model import Category, Outcome, Verdict
+from flakediag.report.format import Options
+
+# Colours of the terminal's own palette, so that light and dark themes both keep their contrast.
+VERDICT = {
+    Verdict.FLAKY: "yellow",
+    Verdict.BROKEN: "red",
+    Verdict.FIXED: "green",
+    Verdict.NEW: "cyan",
+    Verdict.INSUFFICIENT: "dim",
+    Verdict.STABLE: "green",
+}
+CAUSE = {Category.UNKNOWN: "dim"}
+OUTCOME = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "dim"}
+
+
+class Screen:
+    """Prints lines to a stream: wrapped with a hanging indent at `width`, or uncut where nobody watches."""
+
+    def __init__(self, stream: TextIO, options: Options) -> None:
+        self.width = options.width
+        self.console = Console(
+            file=stream,
+            width=options.width or 1_000_000,
+            force_terminal=options.color,
+            force_jupyter=False,
+            color_system="standard" if options.color else None,
+            no_color=not options.color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+            _environ={},  # width and colour are decided by the caller alone
+        )
+
+    def line(self, *parts: str | tuple[str, str], indent: int = 0, hang: int = 0) -> None:
+        """Print one line made of plain strings and (string, style) pairs; what wraps is indented by `hang` more."""
+        text = Text.assemble(*parts, overflow="fold")
+        if self.width is None or indent + text.cell_len <= self.width:
+            self._print(text, indent)
+            return
+        room = max(20, self.width - indent - hang)
+        for number, part in enumerate(text.wrap(self.console, room)):
+            part.rstrip()
+            self._print(part, indent + (hang if number else 0))
+
+    def verbatim(self, line: str, indent: int) -> None:
+        """Print code or a command: the terminal may wrap it, but it stays one line for whoever copies it."""
+        self._print(Text(line), indent if line else 0)
+
+    def _print(self, text: Text, indent: int) -> None:
+        self.console.print(Text(" " * indent) + text, soft_wrap=True)
+
+    def labelled(self, label: str, label_style: str, text: str, style: str) -> None:
+        """A label, and beside it a text without spaces (an id), folded into its own column."""
+        room = None if self.width is None else max(20, self.width - len(label) - 2)
+        cut = [text] if room is None else [str(part) for part in Text(text, overflow="fold").wrap(self.console, room)]
+        for number, part in enumerate(cut):
+            beside = (label, label_style) if number == 0 else " " * len(label)
+            self.console.print(Text.assemble(beside, "  ", (part, style)), soft_wrap=True)
+
+    def blank(self) -> None:
+        self.console.print()
+
+    def heading(self, text: str, style: str = "bold") -> None:
+        self.blank()
+        self.line((text, style))
+
+
+def table(screen: Screen, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
+    """A table of safe strings. `columns` are (heading, "left" or "right"); off a terminal, columns keep their full
+    width and the last one is not padded."""
+    widths = [max([len(heading), *(len(row[index]) for row in rows)]) for index, (heading, _) in enumerate(columns)]
+    if screen.width is not None and sum(widths) + 2 * (len(widths) - 1) > screen.width:
+        _shrink(screen, columns, rows)
+        return
+    for number, row in enumerate(([heading for heading, _ in columns], *rows)):
+        cells = [
+            cell.rjust(width) if side == "right" else cell.ljust(width)
+            for cell, width, (_, side) in zip(row, widths, columns, strict=True)
+        ]
+        screen.console.print(Text("  ".join(cells).rstrip(), style="bold" if number == 0 else ""), soft_wrap=True)
+
+
+def _shrink(screen: Screen, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table as RichTable
+
+    grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, (heading, side) in enumerate(columns):
+        longest = max((len(row[index]) for row in rows), default=0)
+        # Only long texts fold; numbers and dates stay in one piece.
+        grid.add_column(
+            Text(heading), justify="right" if side == "right" else "left", no_wrap=longest <= 20, overflow="fold"
+        )
+    for row in rows:
+        grid.add_row(*(Text(cell, overflow="fold") for cell in row))
+    screen.console.print(grid)

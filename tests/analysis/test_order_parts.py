@@ -1,0 +1,126 @@
+"""The parts of the last-writer model: likelihoods, candidates, last writers, rivals."""
+
+from __future__ import annotations
+
+from math import lgamma
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flakediag.analysis.order.candidates import EVERY_TEST, find_candidates, segments
+from flakediag.analysis.order.explain import shuffles_needed
+from flakediag.analysis.order.marginal import log_marginal, log_sum
+from flakediag.analysis.order.nulls import change, latent
+from flakediag.analysis.order.units import NEVER, Rows, find_orders
+from flakediag.analysis.order.writers import RANKS, last_written
+from flakediag.model import Identity
+from flakediag.simulate import Plan, simulate
+
+FLAT = ((1.0, 1, 1),)
+GOOD = ((1.0, 1, 19),)
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(1, 20), st.integers(1, 20))
+def test_the_marginal_is_a_quotient_of_beta_functions(k: int, rest: int, a: int, b: int) -> None:
+    def log_beta(x: float, y: float) -> float:
+        return lgamma(x) + lgamma(y) - lgamma(x + y)
+
+    expected = log_beta(a + k, b + rest) - log_beta(a, b)
+    assert float(log_marginal(k, k + rest, ((1.0, a, b),))) == pytest.approx(expected, abs=1e-8)
+
+
+@given(st.integers(1, 8))
+def test_the_marginals_of_all_sequences_add_up_to_one(n: int) -> None:
+    sequences = [bin(number).count("1") for number in range(2**n)]
+    prior = ((0.3, 1, 1), (0.7, 19, 1))
+    assert log_sum(log_marginal(sequences, [n] * len(sequences), prior)) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        (Identity("tests.test_a.TestB", "test_c[1-x]"), ("tests", ".test_a", ".TestB", "::test_c", "[1-x]")),
+        (Identity("tests.test_a", "test_c"), ("tests", ".test_a", "::test_c")),
+        (Identity("", "works", "src/cart.test.js"), ("src", "/cart.test.js", "::works")),
+        (Identity("com.acme.OrderIT$Nested", "total()"), ("com", ".acme", ".OrderIT", "$Nested", "::total()")),
+        (Identity("a", "[x]"), ("a", "::[x]")),
+    ],
+)
+def test_names_are_cut_where_groups_end(test: Identity, expected: tuple[str, ...]) -> None:
+    assert segments(test) == expected
+    assert "".join(expected) == test.id
+
+
+def test_groups_are_families_classes_modules_and_packages() -> None:
+    names = [("p.m.A", "x[1]"), ("p.m.A", "x[2]"), ("p.m.A", "y"), ("p.m.B", "z"), ("p.n.C", "u"), ("q.o", "v")]
+    candidates = find_candidates([Identity(*name) for name in names], [])
+    groups = {
+        candidates.ids[c]: {candidates.ids[m] for m in candidates.members(c)}
+        for c in range(candidates.size)
+        if candidates.is_group(c)
+    }
+    assert set(groups) == {"p", "p.m", "p.m.A", "p.m.A::x", EVERY_TEST}  # one test alone is no group
+    assert groups["p.m.A::x"] == {"p.m.A::x[1]", "p.m.A::x[2]"}
+    assert groups["p.m"] == {"p.m.A::x[1]", "p.m.A::x[2]", "p.m.A::y", "p.m.B::z"}
+
+
+def test_the_nearer_the_likelier() -> None:
+    names = [("p.m.A", "x"), ("p.m.A", "y"), ("p.m.B", "z"), ("p.n.C", "u"), ("q.o.D", "v")]
+    candidates = find_candidates([Identity(*name) for name in names], [])
+    near = dict(zip(candidates.ids, candidates.nearness([0]), strict=True))
+    assert [near[f"{c}::{n}"] for c, n in names] == pytest.approx([1, 1, 2 / 3, 1 / 3, 0])
+
+
+def test_last_writers_against_a_plain_loop() -> None:
+    window, _ = simulate(Plan(tests=40, shuffled=12, per_class=4), [], 3)
+    orders = find_orders(window)
+    candidates = find_candidates(window.tests, [5])
+    passed = np.random.default_rng(0).random(window.shape) < 0.5
+    runs = np.arange(12, dtype=np.int32)
+    rows = Rows((9,), np.zeros(12, np.int32), runs, orders.when[:, 9].astype(np.int32), np.zeros(12, np.int32))
+    whole = last_written(rows, orders, candidates, passed)
+    for candidate in range(candidates.size):
+        kind = int(candidates.kinds[candidate])
+        for run in range(12):
+            when = [int(orders.when[run, candidates.tests[m]]) for m in candidates.members(candidate)]
+            if kind == 3 and passed[run, 5] != candidates.variants[candidate - candidates.size][1]:
+                when = []
+            latest = max((w for w in when if w < orders.when[run, 9]), default=NEVER)
+            assert whole[candidate, run] == (latest * RANKS + min(kind, 2) if latest >= 0 else NEVER)
+    some = np.array([3, 17, candidates.size - 1, 44, 40])
+    assert (last_written(rows, orders, candidates, passed, some) == whole[some]).all()
+
+
+def rows_with(failed: list[list[int]]) -> Rows:
+    """A row for each member (line) and run (column)."""
+    table = np.array(failed, dtype=np.int32)
+    members, runs = table.shape
+    return Rows(
+        tuple(range(members)),
+        np.repeat(np.arange(members, dtype=np.int32), runs),
+        np.tile(np.arange(runs, dtype=np.int32), members),
+        np.zeros(table.size, dtype=np.int32),
+        table.ravel(),
+    )
+
+
+def test_a_cause_of_the_run_explains_failing_together() -> None:
+    together = rows_with([[0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]] * 8)
+    apart = rows_with([list(np.roll([0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], shift)) for shift in range(8)])
+    chance = float(log_marginal(24, 96, FLAT))
+    assert latent(together, together.run, FLAT, GOOD) > chance + 20
+    assert latent(apart, apart.run, FLAT, GOOD) < chance
+
+
+def test_a_change_explains_what_starts_and_stays() -> None:
+    broken, mixed = rows_with([[0] * 10 + [1] * 10]), rows_with([[0, 1] * 10])
+    chance = float(log_marginal(10, 20, FLAT))
+    assert change(broken, broken.run.astype(float), FLAT) > chance + 5
+    assert change(mixed, mixed.run.astype(float), FLAT) < chance
+    assert change(broken, np.zeros(20), FLAT) == float("-inf")
+
+
+def test_shuffles_needed_grow_with_the_logarithm() -> None:
+    assert [shuffles_needed(n) for n in (1, 100, 1_000, 10_000)] == [2, 12, 18, 23]

@@ -1,0 +1,188 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from evidence_samples import failing, subjects, weight, with_details, with_durations, words
+
+from flakediag.analysis.evidence import peers, ports
+from flakediag.analysis.evidence.portwords import port_words, ports_in
+from flakediag.model import Category, Order
+
+P, N = Category.PORT, Category.NETWORK
+
+BIND = [
+    ("OSError: [Errno 98] Address already in use: ('127.0.0.1', 8123)", (8123,)),
+    ("OSError: [Errno 48] error while attempting to bind on address ('::1', 8123): address already in use", (8123,)),
+    ("listen EADDRINUSE: address already in use :::3100", (3100,)),
+    ("Error: listen EADDRINUSE 0.0.0.0:3100", (3100,)),
+    ("listen tcp 127.0.0.1:8123: bind: address already in use", (8123,)),
+    ("listen tcp :8123: bind: address already in use", (8123,)),
+    ("java.net.BindException: Address already in use: bind", ()),
+    ("Web server failed to start. Port 8123 was already in use.", (8123,)),
+    ("Failed to bind to /0.0.0.0:8123", (8123,)),
+    ("Failed to bind to address http://127.0.0.1:5003: address already in use.", (5003,)),
+    (
+        "Only one usage of each socket address is normally permitted. 127.0.0.1:8123",
+        (8123,),
+    ),
+    ('Os { code: 98, kind: AddrInUse, message: "Address already in use" }', ()),
+    ("Address already in use (os error 98)", ()),
+    ("Bind for 0.0.0.0:8123 failed: port is already allocated", (8123,)),
+    ('Address already in use - bind(2) for "127.0.0.1" port 8123 (Errno::EADDRINUSE)', (8123,)),
+    ("net::ERR_ADDRESS_IN_USE at 127.0.0.1:8123", (8123,)),
+    ("The Tomcat connector configured to listen on port 8123 failed to start", (8123,)),
+    ("Something is already running on port 3100.", (3100,)),
+    (
+        'could not bind IPv4 address "127.0.0.1": Address already in use\nIs another one on port 5433?',
+        (5433,),
+    ),
+    ("Another process is already listening on port 8123", (8123,)),
+]
+NO_BIND = [
+    "name already in use",
+    "the report is bound in leather",
+    "a property could be bound",
+    "the address is correct",
+    "failed to bind the parameter :name",
+    "port of Hamburg",
+    "connection refused 127.0.0.1:8123",
+    "listening on port 8123",
+    "server started at http://127.0.0.1:8123",
+    'container name "/shop" is already in use',
+    "errno 98",
+    "expected 98 but was 48",
+]
+
+
+@pytest.mark.parametrize(("message", "named"), BIND)
+def test_bind_errors_and_their_ports(message, named):
+    found = port_words(words(message))
+    assert found.bind
+    assert found.near == named
+
+
+@pytest.mark.parametrize("message", NO_BIND)
+def test_no_bind_error(message):
+    assert not port_words(words(message)).bind
+
+
+def test_the_innermost_cause_and_the_output_count():
+    trace = "java.lang.IllegalStateException: no context\nCaused by: java.net.BindException: Address already in use\n"
+    assert port_words(words("no context", text=trace)).bind
+    late = port_words(words("no", output="10:00:01 ERROR server: bind: address already in use 127.0.0.1:8123"))
+    assert late.bind
+    assert not late.said
+    assert late.near == (8123,)
+
+
+PORTS = [
+    ("http://127.0.0.1:8123/x", (8123,)),
+    ("localhost:8123", (8123,)),
+    ("port=8123", (8123,)),
+    ("('localhost', 8123)", (8123,)),
+]
+NOT_PORTS = ["at 10:45:12", "cart.py:8123", "12345", "1.2.3", "0:00", "port is fine"]
+
+
+@pytest.mark.parametrize(("message", "expected"), PORTS)
+def test_port_numbers(message, expected):
+    assert ports_in(words(message)) == expected
+
+
+@pytest.mark.parametrize("message", NOT_PORTS)
+def test_numbers_that_are_no_ports(message):
+    assert ports_in(words(message)) == ()
+
+
+def find(window):
+    mine = subjects(window)
+    return [a + b for a, b in zip(ports.find(window, mine), peers.find(window, mine), strict=True)]
+
+
+def test_a_bind_error_names_the_port_and_who_else_uses_it(draw):
+    window = with_details(
+        draw(["F..", "..F", "F..", "..."]),
+        {0: failing("listen tcp :5432: bind: address already in use"), 2: failing("refused: 127.0.0.1:5432")},
+    )
+    first, _ = find(window)
+    [evidence] = first
+    assert evidence.category is P
+    assert evidence.weight > 4
+    assert evidence.ports == (5432,)
+    assert "5432" in evidence.summary
+    assert [p.id for p in evidence.partners] == ["tests.test_shop::test_2", "PostgreSQL (port 5432)"]
+    assert {p.role for p in evidence.partners} == {"port-user"}
+
+
+def test_a_run_on_the_same_host_at_the_same_time_is_a_partner(draw):
+    window = draw(["F.", "..", "F."], seconds=30.0)
+    near = {0: timedelta(0), 1: timedelta(seconds=10), 2: timedelta(hours=5)}
+    runs = tuple(
+        replace(run, host="box", id=n + 1, started_at=window.runs[0].started_at + near[n])
+        for n, run in enumerate(window.runs)
+    )
+    window = with_details(replace(window, runs=runs), {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    [[evidence]] = find(window)
+    assert [(p.id, p.kind) for p in evidence.partners] == [("run 2", "run")]
+
+
+def test_a_refusal_alone_is_weak_and_stronger_beside_a_bind_error(draw):
+    refused = failing("dial tcp 127.0.0.1:8123: connect: connection refused")
+    bind = failing("listen tcp 127.0.0.1:8123: bind: address already in use")
+    rows = ["F..", "...", "...", "F..", "...", "...", "...", "..."]
+    alone = with_details(draw(rows), {0: refused})
+    beside = with_details(draw([row.replace("F..", "F.F") for row in rows]), {0: refused, 2: bind})
+    weak, strong = weight(find(alone)[0], P), weight(find(beside)[0], P)
+    assert 0 < weak < 3 < strong
+    assert "8123" in find(alone)[0][0].summary
+    assert weight(find(alone)[0], N) < 0
+
+
+def test_bind_errors_in_every_run_say_nothing_about_one_test(draw):
+    refused, bind = failing("connection refused: 127.0.0.1:8123"), failing("EADDRINUSE 127.0.0.1:9999")
+    window = with_details(draw(["F.F", "..F", "F.F", "..F", "..F", "..F"]), {0: refused, 2: bind})
+    assert not [e for e in find(window)[0] if e.kind == "ports-beside"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["getaddrinfo ENOTFOUND api.shop: connection refused", "assert 3 == 2", "500 != 200", "certificate expired", ""],
+)
+def test_failures_that_are_no_ports(draw, message):
+    window = with_details(draw(["F..", "...", "F..", "..."]), {0: failing(message)})
+    assert weight(find(window)[0], P) == 0
+
+
+def test_several_tests_that_lose_their_connection_at_once(draw):
+    cut = failing("('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))")
+    window = with_details(draw(["....", "FFF.", "....", "FFF.", "....", "...."]), dict.fromkeys(range(4), cut))
+    quick = with_durations(window, lambda r, t: 0.01)
+    assert all(weight(found, P, "ports-peer") > 3 for found in find(quick))
+    slow = with_durations(window, lambda r, t: 12.0)
+    assert all(weight(found, P, "ports-peer") == 0 for found in find(slow))
+    apart = with_details(draw(["F...", ".F..", "..F.", "F...", ".F..", "..F."]), dict.fromkeys(range(4), cut))
+    apart = with_durations(apart, lambda r, t: 0.01)
+    assert all(weight(found, P, "ports-peer") == 0 for found in find(apart))
+
+
+def parallel(window, runs):
+    changed = tuple(
+        replace(run, order=Order.COMPLETION, parallelism=1.8) if n in runs else run for n, run in enumerate(window.runs)
+    )
+    return replace(window, runs=changed)
+
+
+def test_other_answers_in_parallel_runs_only(draw):
+    rows = ["F." if r in (10, 11, 12) else ".." for r in range(16)]
+    statuses = with_details(draw(rows), lambda run, test: failing(f"unexpected status code {run * 10 + 300}"))
+    assert sum(weight(found, P, "ports-parallel") for found in find(parallel(statuses, {10, 11, 12, 13}))) > 2
+    # Serial runs fail too; no runs are parallel; or it is no answer over a wire.
+    assert all(weight(found, P, "ports-parallel") == 0 for found in find(parallel(statuses, {3, 4, 11, 13})))
+    assert all(weight(found, P, "ports-parallel") == 0 for found in find(statuses))
+    sums = with_details(draw(rows), {0: failing("the sum is off")})
+    assert all(weight(found, P, "ports-parallel") == 0 for found in find(parallel(sums, {10, 11, 12, 13})))
+
+
+def test_nobody_asked(draw):
+    assert ports.find(draw(["..."]), []) == []
+    assert peers.find(draw(["..."]), []) == []

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from evidence_samples import subjects, weight, with_durations
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flakediag.analysis.evidence import timing
+from flakediag.model import Category
+
+T, ORDER = Category.TIMING, Category.ORDER
+
+
+def seconds(*values):
+    return np.array(values, dtype=np.float64)
+
+
+PASSING = seconds(0.2, 0.21, 0.19, 0.25, 0.2, 0.22, 0.2, 0.3)
+
+PLATEAUS = [
+    (seconds(5.01, 5.02, 5.01), 5.0),
+    (seconds(30.4, 30.1), 30.0),
+    (seconds(1.003, 1.002, 1.004, 0.2), 1.0),
+    (seconds(7.31, 7.33, 7.32), 7.32),
+]
+NO_PLATEAUS = [
+    seconds(5.01),  # one is no plateau
+    seconds(0.2, 0.2, 0.2),  # that is how long it takes
+    seconds(0.31, 0.29, 0.3),  # too short for a timeout
+    seconds(1.0, 3.0, 9.0),  # no constant
+    seconds(5.0, 1.0, 2.0, 3.0, 9.0),
+    seconds(),
+]
+
+
+@pytest.mark.parametrize(("failing", "at"), PLATEAUS)
+def test_failing_durations_that_pile_up(failing, at):
+    [found] = timing.plateau(failing, PASSING)
+    assert found.weight > 1
+    assert found.data["seconds"] == at
+    assert f"fails at {at:g} s" in found.summary
+
+
+@pytest.mark.parametrize("failing", NO_PLATEAUS)
+def test_no_plateau(failing):
+    assert timing.plateau(failing, PASSING) == []
+
+
+def test_a_test_that_passes_at_the_same_constant_has_no_plateau():
+    assert timing.plateau(seconds(5.0, 5.0, 5.0), seconds(5.0, 5.01, 5.0, 0.1, 0.1)) == []
+
+
+def test_a_round_plateau_weighs_more_and_so_do_more_failures():
+    [odd] = timing.plateau(seconds(7.31, 7.32), PASSING)
+    [even] = timing.plateau(seconds(5.01, 5.02), PASSING)
+    [more] = timing.plateau(seconds(5.01, 5.02, 5.01, 5.0), PASSING)
+    assert odd.weight < even.weight < more.weight
+
+
+def test_longer_when_failing():
+    [found] = timing.contrast(seconds(2.0, 1.5, 3.1, 2.2), PASSING)
+    assert found.category is T
+    assert found.weight > 1
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        seconds(0.2, 0.21, 0.2, 0.22),  # no difference
+        seconds(0.01, 0.01, 0.01, 0.01),  # failing early is what failed assertions do
+        seconds(9.0, 9.0),  # too few
+        seconds(0.22, 0.23, 0.24),  # a little longer
+    ],
+)
+def test_no_claim_on_little(failing):
+    assert timing.contrast(failing, PASSING) == []
+
+
+def test_always_failing_early_speaks_against_weakly():
+    [found] = timing.contrast(seconds(*[0.01] * 10), seconds(*[0.2 + 0.001 * n for n in range(12)]))
+    assert -1 < found.weight < 0
+
+
+@given(st.floats(0.01, 0.4))
+def test_another_short_pass_never_lowers_a_plateau(duration):
+    [before] = timing.plateau(seconds(5.01, 5.02, 5.01), PASSING)
+    [after] = timing.plateau(seconds(5.01, 5.02, 5.01), np.append(PASSING, duration))
+    assert after.weight >= before.weight
+
+
+def test_failing_in_slow_runs(draw):
+    slow = {2, 5, 8, 11}
+    window = draw(["F......." if r in slow else "........" for r in range(14)])
+    window = with_durations(window, lambda r, t: (0.3 if r in slow else 0.1) * (1 + 0.01 * t) if t else 0.05)
+    [found] = timing.find(window, subjects(window))
+    assert weight(found, T, "timing-slow-runs") > 1
+    even = with_durations(window, lambda r, t: 0.1 if t else 0.05)
+    assert weight(timing.find(even, subjects(even))[0], T, "timing-slow-runs") == 0
+
+
+def test_slowdowns_need_tests_and_runs(draw):
+    assert np.isnan(timing.slowdowns(draw([".."] * 10))).all()
+    assert np.isnan(timing.slowdowns(draw(["........"] * 2))).all()
+    assert timing.slowdowns(draw(["........"] * 5)) == pytest.approx(np.ones(5))
+
+
+def test_recovery_on_retry(draw):
+    window = draw(["r..", "...", "r..", "r..", "r..", "..."])
+    [found] = timing.find(window, subjects(window))
+    assert weight(found, T, "timing-retry") > 0
+    assert weight(found, ORDER, "timing-retry") < 0
+    once = draw(["r..", "...", "..."])
+    assert timing.find(once, subjects(once)) == [[]]
+
+
+def test_nothing_to_look_at(draw):
+    assert timing.find(draw(["..."]), []) == []
+    window = with_durations(draw(["F..", "...", "F.."]), lambda r, t: float("nan"))
+    assert timing.find(window, subjects(window)) == [[]]
+
+
+@pytest.mark.parametrize(("measured", "round_"), [(5.02, 5.0), (30.4, 30.0), (1.0, 1.0), (0.51, 0.5)])
+def test_timeouts_that_people_choose(measured, round_):
+    assert timing._round_below(measured) == round_
+
+
+@pytest.mark.parametrize("measured", [4.9, 7.4, 0.8, 33.0, 0.0])
+def test_durations_that_nobody_chooses(measured):
+    assert timing._round_below(measured) is None

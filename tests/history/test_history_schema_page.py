@@ -1,0 +1,73 @@
+"""docs/schema.md is the schema: its tables are made from it, and its queries run."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from history_samples import store, suite
+
+from flakediag.history import describe, schema
+
+PAGE = Path(__file__).parents[2] / "docs" / "schema.md"
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+
+
+def test_the_tables_on_the_page_are_those_of_the_schema() -> None:
+    page = PAGE.read_text("utf-8")
+    assert describe.BEGIN in page
+    assert describe.END in page
+    assert page == describe.page_with_tables(page, describe.fresh())
+
+
+def test_the_page_names_the_application_id() -> None:
+    assert f"0x{schema.APPLICATION_ID:X}" in PAGE.read_text("utf-8")
+
+
+def test_writing_the_page_anew_changes_only_the_tables(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{describe.BEGIN}stale\n{describe.END}after\n", "utf-8")
+    assert describe.main([str(page)]) == 0
+    written = page.read_text("utf-8")
+    assert written.startswith("before\n")
+    assert written.endswith("after\n")
+    assert "stale" not in written
+    assert "### results" in written
+
+
+def test_there_are_three_queries_to_begin_with() -> None:
+    assert len(QUERIES) == 3
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_queries_on_the_page_find_something(path: Path, query: str) -> None:
+    store(path, *(suite(f"r{n}", hours=n, fails=("test_c",)) for n in range(3)))
+    with closing(sqlite3.connect(path)) as conn:
+        assert conn.execute(query).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("CREATE TABLE bare (id INTEGER PRIMARY KEY)", "bare: no comment"),
+        (
+            "CREATE TABLE half ( -- Half\n  id INTEGER PRIMARY KEY, -- known\n  other TEXT\n)",
+            "half: columns without .*other",
+        ),
+    ],
+)
+def test_what_nobody_explains_cannot_be_released(statement: str, complaint: str) -> None:
+    conn = describe.fresh()
+    conn.execute(statement)
+    with pytest.raises(ValueError, match=complaint):
+        describe.describe(conn)
+
+
+def test_result_overview_names_outcomes(path: Path) -> None:
+    store(path, suite("r", fails=("test_c",)))
+    with closing(sqlite3.connect(path)) as conn:
+        rows = conn.execute("SELECT name, outcome, duration_ms FROM result_overview WHERE run_id = 1").fetchall()
+    assert rows[1:3] == [("test_b", "passed", 250), ("test_c", "failed", 500)]

@@ -1,0 +1,127 @@
+"""Who may import whom, and what `--help` may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "flakediag"
+
+# part -> the parts of flakediag that it may import, beside itself. `model` and `errors` stand below everything.
+MAY_IMPORT = {
+    "model": set[str](),
+    "errors": set[str](),
+    "analysis": {"model"},
+    "simulate": {"model", "analysis"},
+    "remedies": {"model"},
+    "report": {"model"},
+    "config": {"model", "errors"},
+    "ci": {"model", "errors"},
+    "junit": {"model", "errors", "ci"},
+    "history": {"model", "errors", "analysis"},
+    "confirm": {"model", "errors", "analysis", "remedies", "history", "junit"},
+    "service": {
+        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm"),
+    },
+    "cli": {"model", "errors", "service", "report", "config"},
+    "__main__": {"cli"},
+    "__init__": set[str](),
+}
+# Libraries that one part alone may use.
+ONLY_IN = {
+    "click": {"cli"},
+    "rich": {"report", "cli"},
+    "junitparser": {"junit"},
+    "xml": {"junit"},
+    "sqlite3": {"history", "cli"},  # the crash report names its version
+    "sqlite_utils": {"history"},
+    "pandas": {"report", "history"},
+}
+PURE = {"model", "errors", "analysis", "remedies"}
+PURE_LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy"}
+
+HEAVY = ("numpy", "pandas", "scipy", "junitparser", "sqlite_utils", "sqlite3", "rich", "lxml", "tomllib")
+
+
+def imports(file: Path) -> Iterator[tuple[str, int]]:
+    """(dotted name, line) of everything that `file` imports, at any depth of nesting."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import hides who is imported"
+            if node.module == "flakediag":
+                yield from ((f"flakediag.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield node.module or "", node.lineno
+
+
+def part_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def offences(file: Path) -> list[str]:
+    part, found = part_of(file), []
+    allowed = MAY_IMPORT[part] | {part}
+    for name, line in imports(file):
+        top, _, rest = name.partition(".")
+        where = f"{file.relative_to(PACKAGE.parent)}:{line}"
+        if top == "flakediag":
+            target = rest.partition(".")[0]
+            if target and target != "__version__" and target not in allowed:
+                found.append(f"{where}: {part} imports {target}")
+        elif part not in ONLY_IN.get(top, {part}) or (part in PURE and top not in PURE_LIBRARIES):
+            found.append(f"{where}: {part} imports {top}")
+    return found
+
+
+def test_the_layers_hold() -> None:
+    assert [said for file in FILES for said in offences(file)] == []
+
+
+def test_every_part_is_known() -> None:
+    assert {part_of(file) for file in FILES} <= set(MAY_IMPORT)
+
+
+def test_an_offence_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    file = tmp_path / "report" / "table.py"
+    file.parent.mkdir()
+    file.write_text(
+        "def f():\n    from flakediag import service\n    import click\n    import flakediag.history.history\n"
+    )
+    assert len(offences(file)) == 3
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"]])
+def test_help_and_version_load_nothing_heavy(args: list[str]) -> None:
+    # What a bare interpreter has loaded already (a .pth file of the environment may) is not flakediag's doing.
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        "from flakediag.cli import main\n"
+        f"try:\n    main({args!r})\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "print(*sorted(set(sys.modules) - before), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
+    assert "click" in loaded
+    assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
+    assert [name for name in loaded if name.startswith("flakediag.") and "cli" not in name] == ["flakediag.errors"]
+
+
+@pytest.mark.parametrize("command", ["ingest", "report", "show", "gate", "runs", "tests"])
+def test_the_help_of_a_command_loads_neither_the_history_nor_the_analysis(command: str) -> None:
+    script = (
+        "import sys\nfrom flakediag.cli import main\n"
+        f"try:\n    main([{command!r}, '--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "assert not {'numpy', 'pandas', 'sqlite3', 'flakediag.service'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
