@@ -1,0 +1,96 @@
+"""One test case that says more than its attributes do."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from flakediag.junit.document import CaseDetail
+from flakediag.junit.numbers import seconds
+from flakediag.model import Attempt, FailureDetail, Outcome
+
+RESULTS = frozenset({"failure", "error", "skipped"})
+RERUNS = frozenset({"rerunFailure", "rerunError", "flakyFailure", "flakyError"})
+OUTPUTS = frozenset({"system-out", "system-err"})
+
+# Some producers have no elements for outcomes, or write attributes beside them. Only attributes that stand alone count.
+_FAILED = CaseDetail(Outcome.FAILED, (Attempt(Outcome.FAILED, None, None),))
+_ERROR = CaseDetail(Outcome.ERROR, (Attempt(Outcome.ERROR, None, None),))
+_SKIPPED = CaseDetail(Outcome.SKIPPED)
+_WORDS: Mapping[str, CaseDetail] = {
+    **dict.fromkeys(("failed", "failure", "fail"), _FAILED),
+    **dict.fromkeys(("error", "errored", "broken", "crashed", "timeout", "timedout"), _ERROR),
+    **dict.fromkeys(("skipped", "skip", "disabled", "notrun", "not_run", "ignored", "pending", "suppressed"), _SKIPPED),
+    **dict.fromkeys(("notrunnable", "notexecuted", "inconclusive", "todo", "untested"), _SKIPPED),
+}
+
+_WORKER_PROPERTIES = frozenset({"worker_id", "worker", "xdist_worker", "pytest_worker"})
+_XDIST = re.compile(r"^\[gw\d+\] \S+ -- Python|worker 'gw\d+' crashed", re.MULTILINE)
+
+
+def by_attributes(attributes: Mapping[str, str]) -> CaseDetail | None:
+    """The outcome that a test case without result elements states in its attributes; None where it passed."""
+    for key in ("result", "status"):
+        if detail := _WORDS.get(attributes.get(key, "").strip().lower()):
+            return detail
+    if attributes.get("executed", "").strip().lower() in ("false", "no"):
+        return _SKIPPED
+    return None
+
+
+def names_xdist_worker(attributes: Mapping[str, str]) -> bool:
+    """Whether this `<property>` of a test case names the pytest-xdist worker that ran it."""
+    return attributes.get("name") in _WORKER_PROPERTIES and attributes.get("value", "").startswith("gw")
+
+
+@functools.cache
+def _junitparser() -> Any:
+    """The flavour of junitparser that knows reruns. Imported late: a green report needs none of it."""
+    from junitparser import xunit2
+
+    return xunit2
+
+
+def by_children(element: Element, signs: set[str]) -> CaseDetail:
+    """What the children of a `<testcase>` say, in junitparser's reading of them.
+
+    Of several results the worst counts: error, failure, skipped. The element is the standard library's; junitparser
+    takes those also where lxml is installed.
+    """
+    case = _junitparser().TestCase.fromelem(element)
+    output = _joined(case.system_out, case.system_err)
+    finals: list[Attempt] = []
+    reruns: list[Attempt] = []
+    outcome = Outcome.PASSED
+    flaky = False
+    for entry in case:
+        tag = entry._tag
+        if tag in RERUNS:
+            flaky = flaky or tag.startswith("flaky")
+            text = (entry.stack_trace or entry.text or "").strip()
+            failure = FailureDetail(
+                entry.type or "", entry.message or "", text, _joined(entry.system_out, entry.system_err)
+            )
+            kind = Outcome.ERROR if tag.endswith("Error") else Outcome.FAILED
+            reruns.append(Attempt(kind, seconds(entry._elem.get("time")), failure))
+        elif tag == "skipped":
+            if outcome is Outcome.PASSED:
+                outcome = Outcome.SKIPPED
+            if (entry.type or "").startswith("pytest."):
+                signs.add("pytest")
+        elif tag in RESULTS:
+            kind = Outcome.ERROR if tag == "error" else Outcome.FAILED
+            if outcome is not Outcome.ERROR:
+                outcome = kind
+            failure = FailureDetail(entry.type or "", entry.message or "", (entry.text or "").strip(), output)
+            if "gw" in failure.text and _XDIST.search(failure.text):
+                signs.add("xdist")
+            finals.append(Attempt(kind, None, failure))
+    return CaseDetail(outcome, tuple(finals), tuple(reruns), flaky)
+
+
+def _joined(*parts: str | None) -> str:
+    return "\n".join(part.strip() for part in parts if part and not part.isspace())

@@ -1,0 +1,171 @@
+"""A document as results: which test each case is, what were its attempts, in which order."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flakediag.junit.attempts import NOTHING_JOINED
+from flakediag.junit.dialects import PARALLEL, Dialect, Load, Place, by_pytest, dialect_of, suite_path
+from flakediag.junit.document import Document
+from flakediag.junit.identity import relative_file, without_noise
+from flakediag.junit.numbers import moment
+from flakediag.junit.settings import ReadSettings
+from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order, Outcome
+
+_new = tuple.__new__  # a NamedTuple without the detour through its keyword arguments
+
+
+@dataclass(slots=True)
+class Reading:
+    """One report file, understood. `began` is the earliest moment it names."""
+
+    document: Document
+    dialect: Dialect
+    results: list[CaseResult]
+    file: InputFile
+    began: datetime | None
+    load: Load
+    order: Order
+    notes: list[str] = field(default_factory=list)
+    modified: float | None = None  # when the file was last written, in seconds
+
+
+def understand(document: Document, settings: ReadSettings) -> Reading:
+    """Decide what a document means. Its cases are used up by this."""
+    dialect = dialect_of(document)
+    notes = list(document.notes)
+    load = dialect.load(document)
+    order = _order(document, dialect, load, notes)
+    began, assumed = _began(document)
+    if assumed:
+        notes.append("its timestamps name no zone and were read as UTC")
+    cases = len(document.cases)
+    results = _results(document, dialect, settings, notes)
+    file = InputFile(
+        path=document.path,
+        digest=document.digest,
+        cases=cases,
+        results=len(results),
+        failures=document.failures,
+        errors=document.errors,
+        skipped=document.skipped,
+        partial=document.partial,
+    )
+    if dialect.remark:
+        notes.append(dialect.remark)
+    return Reading(document, dialect, results, file, began, load, order, notes)
+
+
+def _order(document: Document, dialect: Dialect, load: Load, notes: list[str]) -> Order:
+    if "xdist" in document.signs:
+        notes.append("failures name a pytest-xdist worker: the order is that of completion")
+        return dialect.order_parallel
+    parallelism = load.parallelism
+    if parallelism is not None and parallelism > PARALLEL:
+        if dialect.order is not dialect.order_parallel:
+            notes.append(f"the tests took {parallelism:.1f} times as long as the run: several workers ran them")
+        return dialect.order_parallel
+    return dialect.order
+
+
+def _began(document: Document) -> tuple[datetime | None, bool]:
+    """The earliest moment in a document, and whether its zone was assumed."""
+    texts = [suite.attributes["timestamp"] for suite in document.suites if "timestamp" in suite.attributes]
+    moments = [found for found in map(moment, texts or document.timestamps) if found[0] is not None]
+    if not moments:
+        return None, False
+    return min(moments, key=lambda found: found[0] or datetime.max)
+
+
+def _results(document: Document, dialect: Dialect, settings: ReadSettings, notes: list[str]) -> list[CaseResult]:
+    tests = _identities(document, dialect, settings)
+    cases = document.cases
+    joined = NOTHING_JOINED
+    if len(set(tests)) < len(tests):
+        joined = dialect.join(document)
+        if joined.note:
+            notes.append(joined.note)
+        tests = _told_apart(document, dialect, tests, joined.absorbed, notes)
+    attempts, absorbed = joined.attempts, joined.absorbed
+    passed = Outcome.PASSED
+    results: list[CaseResult] = [
+        _new(CaseResult, (test, passed, case[4], None, ()))
+        if case[5] is None  # no detail: it passed, and there is nothing to work out
+        else result_of(test, dialect.attempts(case))
+        for test, case in zip(tests, cases, strict=True)
+    ]
+    if attempts:
+        for index, tries in attempts.items():
+            results[index] = result_of(tests[index], tries)
+        results = [result for index, result in enumerate(results) if index not in absorbed]
+    cases.clear()
+    return results
+
+
+def result_of(test: Identity, tries: list[Attempt]) -> CaseResult:
+    last = tries[-1]
+    return CaseResult(test, last.outcome, last.duration, last.failure, tuple(tries[:-1]))
+
+
+def _identities(document: Document, dialect: Dialect, settings: ReadSettings) -> list[Identity]:
+    cases = document.cases
+    names = without_noise([case[1] for case in cases])
+    written = {case[0] for case in cases}
+    classes = dict(zip(written, without_noise(list(written)), strict=True))
+    if dialect.identity is by_pytest:  # by far the most frequent, and worth being quick about
+        return [
+            _new(Identity, (classes[case[0]], name, "", "")) if case[0] else Identity(name, "")
+            for case, name in zip(cases, names, strict=True)
+        ]
+    files = {file: relative_file(file, settings.checkout) for file in {case[2] for case in cases}}
+    identity, checkout = dialect.identity, settings.checkout
+    return [
+        identity(_new(Place, (classes[case[0]], name, files[case[2]], case[3], document, checkout)))
+        for case, name in zip(cases, names, strict=True)
+    ]
+
+
+def _told_apart(
+    document: Document, dialect: Dialect, tests: list[Identity], absorbed: set[int], notes: list[str]
+) -> list[Identity]:
+    """Give tests that would be the same one a variant each, unless they are runs of one test.
+
+    By the suite they stand in, where that tells all of them apart; otherwise by their place among themselves.
+    """
+    groups: dict[Identity, list[int]] = defaultdict(list)
+    for index, test in enumerate(tests):
+        if index not in absorbed:
+            groups[test].append(index)
+    tests = list(tests)
+    runs = titles = merged = 0
+    for test, group in groups.items():
+        if len(group) < 2:
+            continue
+        written = Counter((document.cases[index].classname, document.cases[index].name) for index in group)
+        if dialect.repeats_are_runs and len(written) < len(group):
+            runs += len(group) - len(written)
+        if dialect.repeats_are_runs and len(written) == 1:
+            continue
+        if len(written) == 1:
+            titles += len(group)
+        else:
+            merged += len(group)
+        suites = [suite_path(_place(document, index)) for index in group]
+        by_suite = len(set(suites)) == len(group) and all(suites)
+        for number, (index, suite) in enumerate(zip(group, suites, strict=True), start=1):
+            mark = suite if by_suite else str(number) if number > 1 else ""
+            tests[index] = test._replace(variant=" ".join(part for part in (test.variant, mark) if part))
+    if runs:
+        notes.append(f"{runs} test cases repeat another one: they are kept as further runs of the same test")
+    if titles:
+        notes.append(f"{titles} test cases share their name with another: told apart by suite, or by their place")
+    if merged:
+        notes.append(f"{merged} test cases differ only in volatile parts of their names: told apart by their place")
+    return tests
+
+
+def _place(document: Document, index: int) -> Place:
+    case = document.cases[index]
+    return Place(case.classname, case.name, case.file, case.suite, document)
