@@ -1,5 +1,7 @@
 # make demo   the main job on the bundled real history
 # make test   lint, types and all tests
+# make smoke  the fixture's own suites, once, against a real PostgreSQL
+# make record the fixtures' recordings anew, by the real runners
 # Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
 
 PYTHON ?= python3
@@ -8,7 +10,7 @@ BIN := $(VENV)/bin
 DEMO := .flakediag/demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint types unit check-fixtures record schema clean
+.PHONY: help demo test lint types unit smoke record clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c3-
@@ -42,6 +44,10 @@ types: $(VENV)/installed-dev
 
 unit: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -q
+
+# The orders service itself: both suites once, against a real PostgreSQL.
+smoke:
+	$(PYTHON) fixtures/orders_service/record.py --smoke
 
 # Recorded anew by the real runners; takes half an hour and needs what fixtures/*/README.md names.
 record:

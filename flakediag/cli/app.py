@@ -8,7 +8,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -30,6 +30,18 @@ COMMANDS = {
 }
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class ClosedPipe(Exception):  # noqa: N818 - no error: whoever read our output has enough
+    """Nobody reads standard output any more. Not an `OSError`: click answers those with exit code 1."""
+
+
+@contextlib.contextmanager
+def _telling_closed_pipes() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ClosedPipe from error
 
 
 class FlakediagGroup(click.Group):
@@ -56,6 +68,14 @@ class FlakediagGroup(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _telling_closed_pipes():  # --help and --version write while the arguments are read
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _telling_closed_pipes():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -84,7 +104,7 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
         result = run()
         sys.stdout.flush()  # now, while a closed pipe can still be told from a crash
         return result if isinstance(result, int) else ExitCode.OK
-    except BrokenPipeError:
+    except (ClosedPipe, BrokenPipeError):
         return _closed_pipe()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -98,9 +118,6 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
     except click.ClickException as error:
         return _user_error(UserError(error.format_message()))
     except SystemExit as error:
-        # click answers a closed pipe with sys.exit(1), from within its handler.
-        if isinstance(error.__context__, BrokenPipeError):
-            return _closed_pipe()
         return error.code if isinstance(error.code, int) else ExitCode.OK
     except Exception as error:
         from flakediag.cli.crash import tell

@@ -1,0 +1,17 @@
+"""Order dependence: who wrote the hidden state that a victim reads, told from the orders in which the tests ran.
+
+The words are those of the literature on order-dependent tests (iFixFlakies): a *victim* passes alone and fails after a
+*polluter*, a *cleaner* between the two makes it pass again; a *brittle* test fails alone and passes after a
+*state-setter*. One picture covers them: a hidden bit, written bad or good by some tests, read by the victim.
+
+marginal.py    the closed-form likelihoods
+candidates.py  who may have written: single tests and groups of tests, and how likely each is beforehand
+units.py       what is to be explained: the outcomes of victims, row by row
+writers.py     when each candidate last wrote before each row
+fit.py         the search for the sets of writers that explain the rows best
+nulls.py       what else could explain the rows, on equal terms
+pool.py        which victims share their writers
+study.py       the way through, from a window to the best explanation of each subject
+partners.py    who the other parties are, with odds, and who cannot be told apart
+explain.py     the evidence in words
+"""

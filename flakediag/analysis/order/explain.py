@@ -1,0 +1,156 @@
+"""Evidence in words: what the writers explain, who they are, and whom the recorded orders cannot tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil, log
+from typing import Any
+
+import numpy as np
+
+from flakediag.analysis.order.fit import Fit, Writers
+from flakediag.analysis.order.partners import named_share, partners_of, ties_of
+from flakediag.analysis.order.pool import Explanation
+from flakediag.analysis.order.study import Case
+from flakediag.model import Category, Evidence
+
+KIND = "last-writer"
+
+
+def evidence_of(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
+    """The evidence on one subject; None where its outcomes never differed, so that there is nothing to explain."""
+    if case.explanation is None:
+        return _without_orders(case, figures)
+    return _with_orders(case, case.explanation, figures)
+
+
+def shuffles_needed(candidates: int) -> int:
+    """About how many more runs in random order would single out one polluter.
+
+    In a run of random order another test stands to the victim as the polluter does with probability 2/3 (for a victim
+    at u, u² + (1 - u)², averaged over u): candidates × (2/3)^n falls to one at n = ln(candidates) / ln(3/2).
+    """
+    return ceil(log(max(2, candidates)) / log(1.5))
+
+
+def _weight(factor: float, figures: Mapping[str, Any]) -> float:
+    return round(max(-float(figures["cap_against"]), min(float(figures["cap"]), factor * float(figures["temper"]))), 3)
+
+
+def _without_orders(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
+    data: dict[str, Any] = {
+        "runs": len(case.runs),
+        "unordered_runs": case.unordered,
+        "orders": len(np.unique(case.orders.classes[case.runs])),
+        "candidates": case.candidates.size,
+        "shuffled_runs_needed": shuffles_needed(case.candidates.size),
+    }
+    advice = f"about {data['shuffled_runs_needed']} runs shuffled over the whole suite would"
+    if len(case.runs) == 0:
+        if case.unordered == 0:
+            return None
+        text = f"no run tells in which order its tests executed; {advice} tell whether the order matters"
+        return Evidence(KIND, Category.ORDER, 0.0, text, {**data, "reason": "order unknown"})
+    if data["orders"] > 1:
+        return None
+    data |= {"reason": "order never varied", "failures": case.failures}
+    if case.same_order is None:
+        text = f"the order never varied in {len(case.runs)} runs; {advice} tell whether it matters"
+        return Evidence(KIND, Category.ORDER, 0.0, text, data)
+    weight = min(0.0, _weight(case.same_order, figures))
+    text = f"failed in {case.failures} of {len(case.runs)} runs although their order was the same"
+    return Evidence(KIND, Category.ORDER, weight, text, data)
+
+
+def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any]) -> Evidence:
+    fit, best = explanation.fit, explanation.fit.best
+    expected = fit.expected(best)
+    own = np.isin(fit.rows.member, [m for m, test in enumerate(fit.rows.tests) if test == case.test])
+    rival = max(explanation.rivals, key=lambda name: (explanation.rivals[name], name))
+    ids = case.ids(fit)
+    weight = _weight(explanation.factor, figures)
+    data: dict[str, Any] = {
+        "runs": len(case.runs),
+        "unordered_runs": case.unordered,
+        "orders": len(np.unique(case.orders.classes[case.runs])),
+        "candidates": case.candidates.size,
+        "log_bayes_factor": round(explanation.factor, 2),
+        "rival": rival,
+        "starts": "bad" if best.starts_bad else "good",
+        "writes_bad": [ids(c) for c in best.bad],
+        "writes_good": [ids(c) for c in best.good],
+        "expected_to_fail": _counts(fit, expected & own),
+        "expected_to_pass": _counts(fit, ~expected & own),
+        "explained_together": [case.names[test] for test in case.shared] if len(case.shared) > 1 else [],
+        "named": round(named_share(explanation), 4),
+        "ties": ties_of(case, fit),
+    }
+    if weight <= 0:
+        text = f"{data['orders']} different orders of the tests do not explain when it fails"
+        if weight <= -1:
+            text += f", {_rival_words(rival)} does better"
+        return Evidence(KIND, Category.ORDER, weight, text, data)
+    if data["named"] < 0.5 and (plain := _usual_order(case, explanation, own)):
+        return Evidence(KIND, Category.ORDER, weight, plain, data, partners_of(case, explanation))
+    text = _sentence(case, fit, best, data)
+    others = len(case.shared) - 1
+    if others:
+        text += f" (explained together with {others} other test{'s' if others > 1 else ''})"
+    return Evidence(KIND, Category.ORDER, weight, text, data, partners_of(case, explanation))
+
+
+def _counts(fit: Fit, mask: Any) -> dict[str, int]:
+    return {"failed": int(fit.rows.failed[mask].sum()), "runs": int(mask.sum())}
+
+
+def _rival_words(rival: str) -> str:
+    words = {
+        "chance": "a constant rate",
+        "shared chance": "a constant rate",
+        "run": "something that befalls whole runs",
+        "date": "a change at some date",
+        "slowness": "the slowness of the run",
+        "usual order": "something that comes with unusual orders",
+    }
+    return words.get(rival, f"the {rival} of the run")
+
+
+def _usual_order(case: Case, explanation: Explanation, own: Any) -> str | None:
+    """For a dependence that shows in the orders, though no test explains it."""
+    rows = explanation.fit.rows
+    if case.usual is None:
+        return None
+    unusual = case.usual[rows.run] > 0
+    away, home = _counts(explanation.fit, own & unusual), _counts(explanation.fit, own & ~unusual)
+    return (
+        f"failed in {away['failed']} of {away['runs']} runs in unusual orders and in {home['failed']} of "
+        f"{home['runs']} in the usual one, but no single test explains in which"
+    )
+
+
+def _sentence(case: Case, fit: Fit, best: Writers, data: Mapping[str, Any]) -> str:
+    failing, passing = data["expected_to_fail"], data["expected_to_pass"]
+    bad = [case.words(fit, c) for c in best.bad]
+    good = [case.words(fit, c) for c in best.good if not case.is_every(fit, c)]
+    adjacent = len(good) < len(best.good)
+    if best.bad and not best.starts_bad:
+        where = f"{_any(bad)} ran {'right ' if adjacent and not good else ''}before it"
+        if good:
+            where += f" and {_any(good)} did not run in between"
+    elif not best.bad:
+        where = f"{_none(good)} before it" if good else "it was the first test"
+    else:
+        where = f"{_none(good)} before it" if good else "it was the first test"
+        where += f", or {_any(bad)} ran last"
+    return (
+        f"failed in {failing['failed']} of {failing['runs']} runs in which {where}, "
+        f"and in {passing['failed']} of {passing['runs']} others"
+    )
+
+
+def _any(names: list[str]) -> str:
+    return " or ".join(names)
+
+
+def _none(names: list[str]) -> str:
+    return f"neither {' nor '.join(names)} had run" if len(names) > 1 else f"{names[0]} had not yet run"

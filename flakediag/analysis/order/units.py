@@ -1,0 +1,96 @@
+"""What is to be explained: victims and their outcomes, in the runs whose order can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.window import Bytes, Window
+
+NEVER = -2  # nobody wrote; -1 is the state in which the process started
+
+
+@dataclass(frozen=True)
+class Rows:
+    """M observations: victim `member` (an index into `tests`) in `run` at `position`, failed or not."""
+
+    tests: tuple[int, ...]
+    member: NDArray[np.int32]
+    run: NDArray[np.int32]
+    position: NDArray[np.int32]
+    failed: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    @property
+    def failures(self) -> int:
+        return int(self.failed.sum())
+
+    def keep(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
+        return Rows(self.tests, self.member[mask], self.run[mask], self.position[mask], self.failed[mask])
+
+    def only(self, members: list[int]) -> Rows:
+        """The rows of some members, renumbered in the given order."""
+        new = np.full(len(self.tests), -1, dtype=np.int32)
+        new[members] = np.arange(len(members), dtype=np.int32)
+        mask = new[self.member] >= 0
+        rows = self.keep(mask)
+        return Rows(tuple(self.tests[m] for m in members), new[rows.member], rows.run, rows.position, rows.failed)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The orders of a window: what ran when, in which runs that can be believed.
+
+    `when`: int16 or int32[R, T], the position of each test that executed, `NEVER` where it did not.
+    `trusted`: bool[R]. `classes`: int32[R], runs with the same number executed the same tests in the same order.
+    """
+
+    when: NDArray[np.signedinteger]
+    trusted: NDArray[np.bool_]
+
+    @cached_property
+    def classes(self) -> NDArray[np.int32]:
+        seen: dict[bytes, int] = {}
+        numbers = [seen.setdefault(self._digest(row), len(seen)) for row in self.when]
+        return np.array(numbers, dtype=np.int32)
+
+    @cached_property
+    def before(self) -> NDArray[np.signedinteger]:
+        """[R, P]: the latest position before p at which any test executed, `NEVER` where there was none."""
+        longest = int(self.when.max(initial=0)) + 2
+        latest = np.full((len(self.when), longest), NEVER, dtype=self.when.dtype)
+        run, test = np.nonzero(self.when >= 0)
+        position = self.when[run, test]
+        latest[run, position + 1] = position
+        np.maximum.accumulate(latest, axis=1, out=latest)
+        return latest
+
+    @staticmethod
+    def _digest(row: NDArray[np.signedinteger]) -> bytes:
+        ran = np.flatnonzero(row >= 0)
+        return blake2b(ran[np.argsort(row[ran], kind="stable")].astype(np.int32).tobytes(), digest_size=16).digest()
+
+
+def find_orders(window: Window) -> Orders:
+    longest = int(window.position.max(initial=0))
+    when: NDArray[np.signedinteger] = np.where(window.executed, window.positions, NEVER).astype(np.int32)
+    if longest < np.iinfo(np.int16).max // 3 - 1:  # room for the ranks of writers.py
+        when = when.astype(np.int16)
+    return Orders(when, window.serial)
+
+
+def rows_of(members: list[tuple[int, Bytes]], orders: Orders) -> Rows:
+    """The rows of some victims: (window's test, failed: int8[R] with -1 for runs that say nothing) each."""
+    parts: list[tuple[NDArray[np.int32], ...]] = []
+    for number, (test, failed) in enumerate(members):
+        runs = np.flatnonzero((failed >= 0) & orders.trusted & (orders.when[:, test] >= 0)).astype(np.int32)
+        here = np.full(len(runs), number, dtype=np.int32)
+        parts.append((here, runs, orders.when[runs, test].astype(np.int32), failed[runs].astype(np.int32)))
+    member, run, position, failures = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Rows(tuple(test for test, _ in members), member, run, position, failures)
