@@ -57,7 +57,7 @@ def _judge(rate: Rate, threshold: float, runs: int, min_runs: int) -> tuple[Gate
     if runs == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "the history holds no run of this project and branch"
     if runs < min_runs:
-        return GateStatus.NOT_ENOUGH_EVIDENCE, f"the gate asks for at least {min_runs} runs"
+        return GateStatus.NOT_ENOUGH_EVIDENCE, "the history is too short to judge"
     if rate.of == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "no test was executed in these runs"
     if rate.value > threshold:

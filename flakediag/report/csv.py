@@ -21,7 +21,7 @@ class Csv:
 def row(finding: Finding) -> dict[str, Any]:
     """The cells of one test by column; None is an empty cell."""
     cause = finding.cause
-    partner = next(iter(wording.partners_by_odds(cause)), None) if cause else None
+    partner = next(iter(cause.partners), None) if cause else None
     return {
         "rank": finding.rank,
         "id": finding.id,

@@ -47,7 +47,7 @@ def _text(decision: GateDecision, out: Screen, limit: int) -> None:
     baseline = f", only tests not flaky on {visible(decision.baseline)}" if decision.baseline else ""
     out.line(
         f"{visible(decision.reason)} ({plural(decision.runs, 'run')} looked at, "
-        f"at least {number(decision.min_runs)} needed{baseline})",
+        f"{number(decision.min_runs)} needed{baseline})",
         indent=6,
     )
     shown = decision.offenders[: limit or None]

@@ -26,7 +26,6 @@ from flakediag.model import (
     TimelineEntry,
 )
 from flakediag.report.text import iso
-from flakediag.report.wording import partners_by_odds
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]
@@ -156,7 +155,7 @@ def diagnosis(diagnosis: Diagnosis) -> Document:
             }
             for e in diagnosis.evidence
         ],
-        "partners": [partner(p) for p in partners_by_odds(diagnosis)],
+        "partners": [partner(p) for p in diagnosis.partners],
         "ports": list(diagnosis.ports),
         "settle": diagnosis.settle,
     }

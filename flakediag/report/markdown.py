@@ -84,7 +84,7 @@ def details(finding: Finding) -> Iterable[str]:
     if finding.cause:
         for evidence in finding.cause.evidence:
             yield f"- {evidence.weight:+.1f} {evidence.category}: {escape(evidence.summary)}"
-        for partner in wording.partners_by_odds(finding.cause):
+        for partner in finding.cause.partners:
             yield f"- {escape(partner.role)}: {code(partner.id)} ({escape(odds(partner.probability))})"
         if finding.cause.settle:
             yield f"- What would settle it: {escape(finding.cause.settle)}"

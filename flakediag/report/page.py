@@ -134,7 +134,7 @@ def _diagnosis(diagnosis: Diagnosis, out: Screen) -> None:
     if diagnosis.alternatives:
         others = ", ".join(f"{a.category} {odds(a.probability)}" for a in _worth_a_word(diagnosis.alternatives))
         out.line(("otherwise   ", "dim"), others, indent=2, hang=12)
-    for partner in _worth_a_word(wording.partners_by_odds(diagnosis)):
+    for partner in _worth_a_word(diagnosis.partners):
         kind = "" if partner.kind == "test" else f" ({visible(partner.kind)})"
         out.line(
             (f"{visible(partner.role):<11} ", "dim"),

@@ -24,12 +24,18 @@ CAUSE = {Category.UNKNOWN: "dim"}
 OUTCOME = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "dim"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller see the BrokenPipeError that rich is handling; its own answer is to exit with 1."""
+        raise
+
+
 class Screen:
     """Prints lines to a stream: wrapped with a hanging indent at `width`, or uncut where nobody watches."""
 
     def __init__(self, stream: TextIO, options: Options) -> None:
         self.width = options.width
-        self.console = Console(
+        self.console = _Console(
             file=stream,
             width=options.width or 1_000_000,
             force_terminal=options.color,

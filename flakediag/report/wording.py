@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from flakediag.model import Category, Diagnosis, Evidence, Finding, Partner, Report, Verdict
+from flakediag.model import Category, Diagnosis, Evidence, Finding, Report, Verdict
 from flakediag.report.text import commit, day, listed, number, odds, plural, visible, with_interval
 
 SHOWN_APART = (Verdict.BROKEN, Verdict.FIXED, Verdict.NEW, Verdict.INSUFFICIENT)
@@ -68,11 +68,6 @@ def rate(finding: Finding) -> str:
 def since(finding: Finding) -> str:
     """`since 3f2a91c`, where the commit is known."""
     return f"since {commit(finding.since_commit)}" if finding.since_commit else ""
-
-
-def partners_by_odds(diagnosis: Diagnosis) -> list[Partner]:
-    """Most probable first; ties keep the analysis' order."""
-    return sorted(diagnosis.partners, key=lambda p: -p.probability)
 
 
 def window(report: Report) -> str:

@@ -139,6 +139,19 @@ def test_a_closed_pipe_is_silent(args: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_pipe_closed_while_a_gate_is_printed_is_no_tripped_gate(tmp_path: Path) -> None:
+    from flakediag.history import History
+
+    with History.open(tmp_path / "h.db", "write"):
+        pass
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "flakediag", "--db", "h.db", "gate", "--max-flaky-rate", "1%"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, cwd=tmp_path)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_help_and_version_are_fine(cli: Run) -> None:
     assert cli("--version").output.startswith("flakediag ")
     for args in ((), ("--help",), ("-h",), ("report", "-h")):

@@ -72,8 +72,8 @@ ORDER = Diagnosis(
         Evidence("timing-slow-runs", Category.TIMING, -0.8, "does not fail more in slow runs", {"z": float("nan")}),
     ),
     (
-        Partner("tests.test_import::test_cleanup", "test", "cleaner", 0.31),
         Partner("tests.test_import::test_import_orders", "test", "polluter", 0.93),
+        Partner("tests.test_import::test_cleanup", "test", "cleaner", 0.31),
     ),
 )
 TIMING = Diagnosis(
