@@ -59,8 +59,13 @@ def artefacts_of(detail: FailureDetail) -> tuple[Artefact, ...]:
     """What a failure holds that helps to find the place, each once, at most eight."""
     words = said(detail)
     text = "\n".join((words.message, words.text, words.output))
-    found = dict.fromkeys(_lifted(text))
-    return tuple(found)[:MOST]
+    found = tuple(dict.fromkeys(_lifted(text)))
+    return tuple(one for one in found if not any(_says_more(other, one) for other in found))[:MOST]
+
+
+def _says_more(one: Artefact, other: Artefact) -> bool:
+    """`other` is only a part of it."""
+    return one.kind == other.kind and len(one.value) > len(other.value) and other.value.strip("\"'") in one.value
 
 
 def _lifted(text: str) -> Iterator[Artefact]:

@@ -1,4 +1,4 @@
-"""Randomness, by what is absent: failures at a constant rate, whatever the order and whoever else failed.
+"""Randomness, by what is absent: failures at a constant rate, without a pattern over time, in nobody's company.
 
 A weak piece of evidence: many causes look like that in a history that carries no facts. It needs many runs, an order
 that varied, and failures that do not come in stretches.
@@ -68,7 +68,6 @@ def _of(subject: Subject, correlation: float) -> list[Evidence]:
     spread = sqrt(max((mean - 1) * (mean - 2) / (runs - 1), 1e-9))
     if abs(stretches - mean) > 1.5 * spread:
         return []
-    rate = failures / runs
-    summary = f"fails at a constant rate ({failures} of {runs}), whatever the order and whoever else fails"
-    data = {"rate": round(rate, 4), "stretches": stretches, "expected_stretches": round(mean, 1)}
+    summary = f"fails now and then ({failures} of {runs} runs), without a pattern over time and in nobody's company"
+    data = {"rate": round(failures / runs, 4), "stretches": stretches, "expected_stretches": round(mean, 1)}
     return [Evidence("randomness", Category.RANDOMNESS, weights("randomness")["constant_rate"], summary, data)]
