@@ -86,6 +86,6 @@ def test_artefacts_are_few_short_and_printable(text):
 def test_what_is_only_a_part_of_another_artefact_is_not_named_again() -> None:
     said = 'failed with "ERROR: duplicate key value violates unique constraint \\"users_pkey\\"" and then again'
     text = 'DETAIL:  Key (id)=(7) already exists."\nDETAIL:  Key (id)=(7) already exists.'
-    values = [a.value for a in artefacts_of(FailureDetail("UniqueViolation", said, text))]
+    values = [a.value for a in artefacts_of(failing(said, "UniqueViolation", text))]
     assert not any(one != other and one in other for one in values for other in values)
     assert any("Key (id)=(7) already exists" in value for value in values)
