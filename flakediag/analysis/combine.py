@@ -95,10 +95,13 @@ def _merged(lists: Iterable[Sequence[Evidence]]) -> list[Evidence]:
 
 
 def _partners(evidence: Sequence[Evidence]) -> tuple[Partner, ...]:
-    """The partners that the evidence names, the probable ones first, each once."""
+    """The partners that the evidence names, each once, in the order in which it accuses them.
+
+    That order is not that of the probabilities: a polluter comes before the cleaner that is as good as certain.
+    """
     best: dict[tuple[str, str], Partner] = {}
     for partner in (p for e in evidence for p in e.partners):
         known = best.get((partner.id, partner.role))
         if known is None or known.probability < partner.probability:
             best[partner.id, partner.role] = partner
-    return tuple(sorted(best.values(), key=lambda p: -p.probability))
+    return tuple(best.values())

@@ -37,6 +37,9 @@ BIND = [
         (5433,),
     ),
     ("Another process is already listening on port 8123", (8123,)),
+    ("No address added out of total 1 resolved for 127.0.0.1:8123", (8123,)),
+    ("couldn't find a free port", ()),
+    ("[WinError 10013] An attempt was made to access a socket in a way forbidden", ()),
 ]
 NO_BIND = [
     "name already in use",
@@ -50,6 +53,8 @@ NO_BIND = [
     "server started at http://127.0.0.1:8123",
     'container name "/shop" is already in use',
     "errno 98",
+    "found a free port: 8123",
+    "no address was given",
     "expected 98 but was 48",
 ]
 
@@ -124,6 +129,68 @@ def test_a_run_on_the_same_host_at_the_same_time_is_a_partner(draw):
     window = with_details(replace(window, runs=runs), {0: failing("EADDRINUSE 127.0.0.1:61234")})
     [[evidence]] = find(window)
     assert [(p.id, p.kind) for p in evidence.partners] == [("run 2", "run")]
+
+
+def test_runs_of_the_same_second_need_not_have_met(draw):
+    # Whole seconds: 0.4 s of overlap on paper may be none; with fractions of seconds it is one.
+    window = draw(["F.", "..", "F."], seconds=0.4)
+    window = with_details(window, {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    for fraction, met in ((timedelta(0), []), (timedelta(milliseconds=5), ["run 2"])):
+        start = window.runs[0].started_at.replace(microsecond=0) + fraction
+        at = [start, start + fraction, start + timedelta(hours=5)]
+        runs = tuple(
+            replace(run, host="box", id=n + 1, started_at=at[n], duration=0.4) for n, run in enumerate(window.runs)
+        )
+        [[evidence]] = find(replace(window, runs=runs))
+        assert [p.id for p in evidence.partners] == met
+
+
+def test_runs_on_unknown_hosts_are_no_partners(draw):
+    window = with_details(draw(["F.", "..", "F."], seconds=30.0), {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    start = window.runs[0].started_at
+    runs = tuple(replace(run, host=None, id=n + 1, started_at=start) for n, run in enumerate(window.runs))
+    [[evidence]] = find(replace(window, runs=runs))
+    assert evidence.partners == ()
+
+
+OPENED = [
+    ("10:00:00 INFO opening the callback on 127.0.0.1:8123", (8123,)),
+    ("listening on 127.0.0.1:8000\nserver of the next test starts at http://localhost:8123", (8123,)),
+    ("starting on port 8123", (8123,)),
+    ("bound to 0.0.0.0:8123", (8123,)),
+    ("talking to 10.1.2.3:8123", ()),
+    ("took 8123 ms", ()),
+    ("portrait 8123", ()),
+    ("", ()),
+]
+
+
+@pytest.mark.parametrize(("output", "named"), OPENED)
+def test_a_bind_error_without_a_number_takes_the_port_that_was_opened_last(output, named):
+    text = "java.net.BindException: Address already in use\n\tat shop.CallbackTest.opens(CallbackTest.java:26)\n"
+    found = port_words(words("Address already in use", "java.net.BindException", text, output))
+    assert found.bind
+    assert found.said
+    assert found.near == named
+
+
+LISTED = [
+    ('    def sink():\n>       sink = Sink(("127.0.0.1", 2525))\n\nmail.py:17: \n', (2525,)),
+    ("    def sink():\n>       sink = Sink(PORT)\n\nmail.py:17: \n", ()),
+    ('>       a, b = Sink(("127.0.0.1", 2525)), Sink(("127.0.0.1", 2526))\n\nmail.py:17: \n', ()),
+]
+
+
+@pytest.mark.parametrize(("source", "named"), LISTED)
+def test_a_bind_error_without_a_number_takes_the_port_of_the_source_that_is_shown(source, named):
+    error = "E       OSError: [Errno 98] Address already in use\n\nsocketserver.py:472: OSError"
+    found = port_words(words("OSError: [Errno 98] Address already in use", "OSError", source + error))
+    assert (bool(found.bind), found.near) == (True, named)
+
+
+def test_a_bind_error_with_a_number_does_not_look_at_the_output():
+    found = port_words(words("listen EADDRINUSE: address already in use :::3100", output="opening 127.0.0.1:8123"))
+    assert found.near == (3100,)
 
 
 def test_a_refusal_alone_is_weak_and_stronger_beside_a_bind_error(draw):

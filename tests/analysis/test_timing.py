@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evidence_samples import subjects, weight, with_durations
@@ -110,6 +112,14 @@ def test_recovery_on_retry(draw):
     assert weight(found, ORDER, "timing-retry") < 0
     once = draw(["r..", "...", "..."])
     assert timing.find(once, subjects(once)) == [[]]
+
+
+@pytest.mark.parametrize(("producer", "speaks"), [("pytest", True), ("surefire", True), ("gotestsum", False)])
+def test_a_retry_in_another_process_says_nothing(draw, producer, speaks):
+    window = draw(["r..", "...", "r..", "r..", "r..", "..."])
+    window = replace(window, runs=tuple(replace(run, producer=producer) for run in window.runs))
+    [found] = timing.find(window, subjects(window))
+    assert bool(found) is speaks
 
 
 def test_nothing_to_look_at(draw):

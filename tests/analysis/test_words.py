@@ -5,8 +5,8 @@ import pytest
 from evidence_samples import failing, subjects, weight, with_details, words
 
 from flakediag.analysis.evidence import words as words_evidence
-from flakediag.analysis.evidence.words import catalogue
-from flakediag.model import Category
+from flakediag.analysis.evidence.words import catalogue, name_of
+from flakediag.model import Category, Identity
 
 MATCHES = [
     ("test-timeout", "Timeout of 2000ms exceeded."),
@@ -62,6 +62,57 @@ MATCHES = [
     ("permission", "EACCES: permission denied"),
     ("agent", "the runner has received a shutdown signal"),
     ("docker", "Cannot connect to the Docker daemon"),
+    ("test-timeout", "Test 'Pays' exceeded execution timeout period."),
+    ("test-timeout", "Failed: Timeout >10.0s"),
+    ("deadline", "called `Result::unwrap()` on an `Err` value: Elapsed(())"),
+    ("timed-out", "execution expired"),
+    ("timed-out", "** (EXIT) time out"),
+    ("timed-out-waiting", "After waiting for 10s, the body is not completing"),
+    ("within", "Condition not satisfied after 5.00 seconds and 50 attempts"),
+    ("within", "AssertionError: still False after 2.0 s"),
+    ("element-missing", "No matches found for Find: Button"),
+    ("element-missing", "View (with id: total) didn't match condition"),
+    ("element-missing-capybara", "expected not to find text 'Paid'"),
+    ("live-page", "strict mode violation: getByRole('button') resolved to 2 elements"),
+    ("never-came", 'expected "spy" to be called with arguments: [ 1 ]'),
+    ("never-came", "Expected invocation on the mock once, but was 0 times: m => m.Send()"),
+    ("never-came", "expected: 1 time with any arguments\nreceived: 0 times"),
+    ("never-came", "Actually received no matching calls."),
+    ("never-came", "Actual: never called - unsatisfied and active"),
+    ("never-came", "Assertion failed, no matching message after 100ms"),
+    ("never-came", "No value produced in 3s"),
+    ("never-came", "The code you are testing needs to make 1 more call(s)."),
+    ("state-flag", "assert False\n +  where False = Job(id=1).done"),
+    ("state-flag", "assert not True\n +  where True = is_alive()\n +    where is_alive = <Thread>.is_alive"),
+    ("null-member", "lateinit property basket has not been initialized"),
+    ("after-the-end", "panic: Log in goroutine after TestPays has completed"),
+    ("after-the-end", "Cannot log after tests are done."),
+    ("after-the-end", "1 timer(s) still in the queue."),
+    ("after-the-end", "Main looper has queued unexecuted runnables."),
+    ("exists", "An item with the same key has already been added"),
+    ("exists", "Cannot overwrite `Order` model once compiled."),
+    ("registered-twice", "Register called twice for driver shop"),
+    ("registered-twice", "RuntimeError: Already instantiated!"),
+    ("already-running", "{:error, {:already_started, 12}}"),
+    ("more-than-one", "get() returned more than one Order -- it returned 3!"),
+    ("more-than-one", "Sequence contains more than one element"),
+    ("mock-lost", "[Function send] is not a spy or a call to a spy!"),
+    ("mock-lost", "Attempted to wrap send which is already wrapped"),
+    ("module-replaced", "basket.clear is not a function"),
+    ("module-replaced", "cannot import name 'clear' from 'shop'"),
+    ("no-stub", "Real HTTP connections are disabled. Unregistered request: GET http://shop/"),
+    ("poisoned", "called `Result::unwrap()` on an `Err` value: PoisonError { .. }"),
+    ("gateway", "assert 502 == 200"),
+    ("remote-request", 'Get "https://api.shop.io/orders": EOF'),
+    ("remote-request", "unable to download 'https://cache.shop.io/a.tar'"),
+    ("remote-request", "HTTPSConnectionPool(host='api.shop.io', port=443): failed"),
+    ("connect-timeout", "Failed to connect to 172.20.0.100 port 80 after 30002 ms"),
+    ("statistics-strong", "chi-square p=0.0003"),
+    ("absolute-difference", "assert abs(mean - 3) < 0.1"),
+    ("duration-compared", "Range: (00:00:00.1000000 - 01:00:00)"),
+    ("race-word", "two winners: both took the lock"),
+    ("agent", "Backing channel 'JNLP4-connect connection' is disconnected."),
+    ("docker-down", "Is the docker daemon running?"),
 ]
 
 MISSES = [
@@ -71,6 +122,7 @@ MISSES = [
     ("timed-out", "lock wait timeout exceeded"),
     ("timed-out", "connection timed out"),
     ("within", "not within the range of the sensor"),
+    ("within", "the light was still on after all"),
     ("element-missing", "unable to open the door"),
     ("element-missing-capybara", "css is fine"),
     ("live-page", "the locators differ"),
@@ -112,6 +164,39 @@ MISSES = [
     ("encoding", "the code is encoded"),
     ("permission", "asked for permission"),
     ("agent", "agent 007"),
+    ("test-timeout", "the timeout is configured"),
+    ("deadline", "elapsed (3)"),
+    ("timed-out", "the milk expired"),
+    ("timed-out-waiting", "a waiting list of 10"),
+    ("within", "Condition not satisfied:\n\ntotal == 3\n|     |\n4     false"),
+    ("element-missing", "no matches were lit"),
+    ("element-missing-capybara", "expected a text"),
+    ("live-page", "strict rules were violated"),
+    ("never-came", "expected send to have been called once, but was called twice"),
+    ("never-came", "number of calls: 10"),
+    ("never-came", "the order was received"),
+    ("state-flag", "assert False\n +  where False = is_allowed('x')"),
+    ("state-flag", "the job is done"),
+    ("after-the-end", "after the test drive"),
+    ("exists", "the same key opens both doors"),
+    ("registered-twice", "he called twice on Monday"),
+    ("already-running", "we are all ready"),
+    ("more-than-one", "more than once"),
+    ("mock-lost", "this is not a drill"),
+    ("module-replaced", "this is not a functional test"),
+    ("no-stub", "no match in the box"),
+    ("poisoned", "a poisonous mushroom"),
+    ("gateway", "assert 502 == 501"),
+    ("remote-request", 'Get "http://127.0.0.1:8123/orders": EOF'),
+    ("remote-request", "unable to open https://localhost/orders"),
+    ("remote-request", "see https://docs.shop.io/errors"),
+    ("connect-timeout", "failed to connect the dots"),
+    ("statistics-strong", "a p value chain"),
+    ("absolute-difference", "assert abs(elapsed - 3) < 0.1"),
+    ("duration-compared", "at 10:00:01.5"),
+    ("race-word", "WARNING: concurrent map writes"),
+    ("agent", "the channel was changed"),
+    ("docker-down", "the docker image is old"),
     ("docker", "Bind for 0.0.0.0:80 failed: no such container, port is already allocated"),
 ]
 
@@ -125,6 +210,39 @@ def test_a_rule_matches(name, message):
     assert rule(name).search(words(message))
 
 
+NAMES = [
+    ("name-concurrency", "test_concurrent_orders_are_all_kept"),
+    ("name-concurrency", "keepsOrdersWhenPaidInParallel"),
+    ("name-time", "testRetriesAfterTimeout"),
+    ("name-random", "draws a random coupon"),
+    ("name-calendar", "test_month_end_invoice"),
+    ("name-port", "ListensOnItsPort"),
+]
+NO_NAMES = [
+    ("name-concurrency", "test_trace_of_sugar"),
+    ("name-concurrency", "test_threaded_screws"),
+    ("name-time", "test_total"),
+    ("name-random", "test_brandom_street"),
+    ("name-calendar", "test_updates"),
+    ("name-port", "test_report_is_bound"),
+]
+
+
+@pytest.mark.parametrize(("name", "test"), NAMES)
+def test_the_name_of_a_test_speaks(name, test):
+    assert rule(name).search(words("no"), name_of(Identity("", test)))
+
+
+@pytest.mark.parametrize(("name", "test"), NO_NAMES)
+def test_the_name_of_a_test_does_not_speak(name, test):
+    assert not rule(name).search(words("no"), name_of(Identity("", test)))
+
+
+def test_only_the_last_part_of_a_class_belongs_to_the_name():
+    assert name_of(Identity("com.random.port.shop.BasketTest", "keepsItems")) == "basket test keeps items"
+    assert name_of(Identity("", "")) == ""
+
+
 @pytest.mark.parametrize(("name", "message"), MISSES)
 def test_a_rule_does_not_match(name, message):
     assert not rule(name).search(words(message))
@@ -134,7 +252,7 @@ def test_every_rule_is_well_formed():
     names = [r.name for r in catalogue()]
     assert len(names) == len(set(names))
     for r in catalogue():
-        assert r.where in {"type", "message", "said", "whole"}
+        assert r.where in {"type", "message", "said", "whole", "name"}
         assert r.votes
         assert all(abs(w) <= 6 for w in r.votes.values())
         assert r.says

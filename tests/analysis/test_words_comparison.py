@@ -22,8 +22,38 @@ PHRASED = [
     ("left: 4\n right: 3", ("3", "4")),
     ("AssertionError: 4 != 3", ("3", "4")),
     ("--- Expected\n+++ Actual\n@@ @@\n-'x'\n+'y'", ("x", "y")),
+    ("Expected size: 3 but was: 4 in:\n[a, b, c, d]", ("3", "4")),
+    ("expected [3] but found [4]", ("3", "4")),
+    ("Expected: is <3>\n     but: was <4>", ("3", "4")),
+    ("expected: a value that is equal to 3\nbut was: 4", ("3", "4")),
+    ("  Expected: 3\n  But was:  4\n", ("3", "4")),
+    ("Expected basket to have 3 item(s), but found 4.", ("3", "4")),
+    ("Expected total to be 3 because two were free, but found 4.", ("3", "4")),
+    ("expected `Order.count` to have changed by 3, but was changed by 4", ("3", "4")),
+    ("Failed asserting that 4 matches expected 3.", ("3", "4")),
+    ("Failed asserting that actual size 4 matches expected size 3.", ("3", "4")),
+    ("Failed asserting that 4 is identical to 3.", ("3", "4")),
+    ("basket_test.go:12: len(items) = 4, want 3", ("3", "4")),
+    ("basket_test.go:12: want 3, got 4", ("3", "4")),
+    ('"[x]" should have 3 item(s), but has 4', ("3", "4")),
+    ("expected [ 1 ] to have a length of 3 but got +4", ("3", "4")),
+    ("3 invoices expected, got 4", ("3", "4")),
+    ("Expected values to be strictly equal:\n\n4 !== 3\n", ("3", "4")),
+    ("Expected equality of these values:\n  items.size()\n    Which is: 4\n  3", ("3", "4")),
+    ('XCTAssertEqual failed: ("4") is not equal to ("3")', ("3", "4")),
 ]
-NO_COMPARISON = ["", "it broke", "expected the unexpected", "the left shoe", "a != sign alone", "got it", "want more"]
+NO_COMPARISON = [
+    "",
+    "it broke",
+    "expected the unexpected",
+    "the left shoe",
+    "a != sign alone",
+    "got it",
+    "want more",
+    "it has 4 sizes",
+    "failed asserting",
+    "we have changed by then",
+]
 
 
 @pytest.mark.parametrize(("text", "sides"), PHRASED)
@@ -60,26 +90,44 @@ SHOWS = [
     ("nothing-yet", "3", "0"),
     ("fewer-than-expected", "5", "2"),
     ("one-lost", "100", "99"),
+    ("nearly-all", "200", "193"),
+    ("one-for-none", "0", "1"),
+    ("nothing-yet", "exactly one tick", "0"),
+    ("in-progress", "done", "running"),
+    ("in-progress", "'completed'", "'pending'"),
+    ("in-progress", "SUCCEEDED", "IN_PROGRESS"),
+    ("empty-collection", "[2]", "[]"),
+    ("empty-collection", "['mail']", "Array []"),
+    ("empty-collection", "one line", "''"),
+    ("extra-elements", "[false, true]", "[false, true, false, true]"),
+    ("extra-elements", '[]string{"one"}', '[]string{"one", "two"}'),
+    ("missing-elements", "[1, 2, 3]", "[1, 3]"),
+    ("another-value", "EUR", "CHF"),
+    ("another-value", "/author/ada", "/author/grace"),
+    ("another-value", "blue", "green"),
+    ("path-separators", "/a/b/c", "C:\\a\\b\\c"),
+    ("times-close", "2026-03-01T10:00:00.867Z", "2026-03-01T10:00:00.865Z"),
     ("status", "200", "404"),
     ("not-empty", "[]", "['left']"),
-    ("empty", "paid", "null"),
+    ("absent", "paid", "null"),
 ]
 SHOWS_NOTHING = [
     ("true", "false"),
     ("a", "b"),
-    ("blue", "green"),
     ("[1, 2, 3]", "[1, 2, 4]"),
     ("1.5", "2.5"),
     ("0.5", "0.9"),
     ("2026-03-01 10:00:00", "2026-03-04 17:23:11"),
     ("2026-02-28", "2026-05-01"),
     ("room 2026-02-28", "hall 2026-03-01"),
-    ("a/b/c.txt", "a/b/d.txt"),
+    ("null", "error: no such order"),
+    ("level 3", "level 4"),
+    ("a sentence of many words that goes on", "another sentence of many words"),
     ("same", "same"),
     ("-3", "-9"),
     ("123456", "999999"),
     ("3 apples and pears", "five apples and pears"),
-    ("due soon", "due later"),
+    ("[1, ...]", "[1, 2, ...]"),
 ]
 
 
@@ -102,8 +150,12 @@ ABOVE = [
     "assert 1.26 < 1.0",
     "elapsed: expected less than 100 but was 130",
     "Expected: (t.millis()) < (9), actual: 12 vs 9",
+    "Expected: < 300\nReceived:   1317",
+    "expected 36.1999 to be less than 30.4",
+    "the loop paid it once: expected 96 to be less than 94",
+    "assert 1.0 < 1.0",
 ]
-NOT_ABOVE = ["assert 3 < 2", "expected less than 2 but was 9000", "assert 1.0 < 1.0", "10 is not less than 20"]
+NOT_ABOVE = ["assert 3 < 2", "expected less than 2 but was 9000", "assert 0.24 < 0.2", "10 is not less than 20"]
 
 
 @pytest.mark.parametrize("message", ABOVE)
@@ -116,11 +168,81 @@ def test_other_bounds(message):
     assert not {t.name for t in traits_of(words(message))} & {"elapsed-above", "above-bound"}
 
 
+BELOW = [
+    ("assert 1 >= 2", "below-bound"),
+    ("assert 18 >= 30", "below-bound"),
+    ("Expected: (hits) > (0), actual: 0 vs 0", "below-bound"),
+    ("  Expected: greater than or equal to 100\n  But was:  98", "below-bound"),
+    ("Expected elapsed >= 2; assert 1.98 >= 2", "elapsed-below"),
+    ("assert 0.0007 > 0.001", "below-decimal"),
+    ("expected 1488902643384 to be >= 1488902643385", "times-close"),
+]
+NOT_BELOW = ["assert 3 >= 2", "assert 5 > 4", "greater than ever", "at least one of us", "> 3"]
+
+
+@pytest.mark.parametrize(("message", "name"), BELOW)
+def test_a_lower_bound_that_was_missed(message, name):
+    assert name in {t.name for t in traits_of(words(message))}
+
+
+@pytest.mark.parametrize("message", NOT_BELOW)
+def test_lower_bounds_that_hold(message):
+    assert not {t.name for t in traits_of(words(message))} & {name for _, name in BELOW}
+
+
+SIDED = [
+    (
+        "extra-elements",
+        "Expecting:\n  <[1, 2]>\nto contain only:\n  <[1]>\nbut the following elements were unexpected:\n  <[2]>",
+    ),
+    ("extra-elements", "the extra elements were: [2]"),
+    ("extra-elements", "assert [['a...'], ...] == [['a...']]\n  Left contains 6 more items, first extra item: 'b'"),
+    ("extra-elements", "Should be empty, but was [2]"),
+    ("extra-elements", "Expecting empty but was: [2]"),
+    ("missing-elements", "the missing elements were: [2]"),
+    ("missing-elements", "Should NOT be empty"),
+    ("missing-elements", "'mail' not found in []"),
+    ("missing-elements", "Sequence contains no elements"),
+    ("absent", "expected null not to be null"),
+    ("absent", "Assert.NotNull() Failure: Value is null"),
+    ("absent", "expected: not nil\n     got: nil"),
+]
+NOT_SIDED = ["an element", "more items are in the shop", "null and void", "the drawer is empty", "not nil by nature"]
+
+
+@pytest.mark.parametrize(("name", "message"), SIDED)
+def test_what_is_said_of_one_side_only(name, message):
+    assert name in {t.name for t in traits_of(words(message))}
+
+
+@pytest.mark.parametrize("message", NOT_SIDED)
+def test_one_side_that_says_nothing(message):
+    assert not {t.name for t in traits_of(words(message))} & {name for name, _ in SIDED}
+
+
+DIFFS = [
+    ("empty-collection", '- Expected  - 3\n+ Received  + 1\n\n- Array [\n-   "a mail",\n- ]\n+ Array []'),
+    ("extra-elements", "--- Expected\n+++ Actual\n@@ @@\n     'a' => 1\n+    'b' => 2\n+    'c' => 3\n )"),
+    ("missing-elements", '- Expected  - 1\n+ Received  + 0\n\n  Array [\n-   "b",\n  ]'),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), DIFFS)
+def test_differences_of_several_lines(name, text):
+    assert [t.name for t in traits_of(words(text=text))] == [name]
+
+
+@pytest.mark.parametrize("text", ["- one\n+ two", "--- Expected\n+++ Actual\n same\n", "-1\n+1"])
+def test_differences_that_say_nothing(text):
+    assert not {t.name for t in traits_of(words(text=text))} & {name for name, _ in DIFFS}
+
+
 def test_every_trait_has_weights():
     table = weights("comparison")
     for name, expected, actual in SHOWS:
         assert name in table, (expected, actual)
-    assert {"elapsed-above", "above-bound", "zone-missing"} <= set(table)
+    assert {"elapsed-above", "above-bound", "above-decimal", "zone-missing"} <= set(table)
+    assert {name for _, name in BELOW} | {name for name, _ in SIDED + DIFFS} <= set(table)
 
 
 @pytest.mark.parametrize(

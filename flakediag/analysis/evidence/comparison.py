@@ -47,8 +47,15 @@ _MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]
 _EMPTY = frozenset(
     ["null", "none", "nil", "undefined", "[]", "{}", "()", "set()", "''", '""', "<nil>", "<null>", "0", "default"]
 ) | {""}
+_DRIVE = re.compile(r"(?<![\w])[A-Za-z]:/")
+_SETTING = re.compile(r"[\w./:@{}$+-]{2,60}(?: [\w./:@{}$+-]{1,20})?")
+_AROUND = re.compile(r"^['\": .]+|['\": .,]+$")
 _BOOLEAN = {"true", "false"}
-_HOLLOW = re.compile(r"(?:\(?(?:array|list|set|map|object|\w{1,40}\[\]|\[\]\w{1,40})\)?\s?)?(?:\[\s?\]|\{\s?\}|\(\s?\))|set\(\)|\"\"|''")
+_ERROR = re.compile(r"error|exception|refused|denied|timed out|timeout|failed|errno")
+_HOLLOW = re.compile(
+    r"""(?:\(?(?:array|list|set|map|object|\w{1,40}\[\]|\[\]\w{1,40})\)?\s?)?(?:\[\s?\]|\{\s?\}|\(\s?\))|set\(\)|""|''""",
+    re.IGNORECASE,
+)
 _COLLECTION = re.compile(r"(?:\w{1,40}\s?)?(?:\[\]\w{1,40})?[\[{(]")
 _STATUS = re.compile(r"(?:20[0-46]|30[1-478]|40[0-6]|409|41[0235]|42[2359]|50[0-4])$")
 
@@ -60,16 +67,22 @@ def traits(pair: Pair) -> list[Trait]:
         return []
     low, high = expected.lower(), actual.lower()
     found = list(_layout(expected, actual)) or list(_moments(low, high)) or list(_calendar(low, high))
+    if not found and _MOMENT.search(low) and _MOMENT.search(high):
+        return []
     found = found or list(_numbers(pair)) or list(_another_order(low, high)) or list(_on_its_way(pair, low, high))
-    return found or list(_emptiness(pair, low, high)) or list(_part(pair, low, high))
+    return found or list(_emptiness(pair, low, high)) or list(_part(pair, low, high)) or list(_another(low, high))
 
 
 def _layout(expected: str, actual: str) -> Iterator[Trait]:
     one, other = (side.replace("\\r", "").replace("\r", "") for side in (expected, actual))
     if one == other:
         yield Trait("line-endings", "the two sides differ in their line endings only")
-    elif one.replace("\\\\", "/").replace("\\", "/") == other.replace("\\\\", "/").replace("\\", "/"):
+    elif _slashed(one) == _slashed(other):
         yield Trait("path-separators", "the two sides differ in their path separators only")
+
+
+def _slashed(path: str) -> str:
+    return _DRIVE.sub("/", path.replace("\\\\", "/").replace("\\", "/"))
 
 
 def _moments(expected: str, actual: str) -> Iterator[Trait]:
@@ -79,7 +92,7 @@ def _moments(expected: str, actual: str) -> Iterator[Trait]:
         zones = (one[8] or "").replace(":", ""), (other[8] or "").replace(":", "")
         if zones[0] != zones[1]:
             yield Trait("time-zone", "the two times stand in different time zones")
-        elif timedelta(0) < gap <= timedelta(seconds=2):
+        elif timedelta(0) < gap <= timedelta(seconds=2) or (not gap and one[7] != other[7]):
             yield Trait("times-close", f"the two times lie {gap.total_seconds():g} s apart")
         elif gap and gap % timedelta(days=1) == timedelta(0):
             yield Trait("days-apart", f"the two times lie {gap.days} day{'s' * (gap.days > 1)} apart")
@@ -104,7 +117,8 @@ def _moments(expected: str, actual: str) -> Iterator[Trait]:
 
 def _moment(match: re.Match[str]) -> datetime:
     try:
-        return datetime(*(int(match[n] or 0) for n in range(1, 7)))  # type: ignore[arg-type]
+        whole = datetime(*(int(match[n] or 0) for n in range(1, 7)))  # type: ignore[arg-type]
+        return whole.replace(microsecond=int((match[7] or "0")[:6].ljust(6, "0")))
     except ValueError:
         return datetime(1970, 1, 1)
 
@@ -145,12 +159,16 @@ def _numbers(pair: Pair) -> Iterator[Trait]:
         return
     if not pair.sure:
         return
-    if actual > expected + 1 or (expected == 0 and actual > 0):
+    if expected == 0 and actual == 1:
+        yield Trait("one-for-none", "one was there where none was expected")
+    elif actual > expected + 1:
         yield Trait("more-than-expected", f"more than expected was there: {actual:g} where {expected:g} were expected")
     elif actual == 0:
         yield Trait("nothing-yet", f"nothing was there yet where {expected:g} were expected")
     elif actual == expected + 1:
         yield Trait("one-too-many", f"one more than expected was there: {actual:g} for {expected:g}")
+    elif expected >= 20 and actual >= 0.9 * expected:
+        yield Trait("nearly-all", f"some of {expected:g} were lost: {actual:g} were there")
     elif actual < expected:
         yield Trait("fewer-than-expected", f"fewer than expected were there: {actual:g} of {expected:g}")
 
@@ -210,12 +228,17 @@ def _on_its_way(pair: Pair, expected: str, actual: str) -> Iterator[Trait]:
     going_on, at_the_end = phrases["going_on"][0], phrases["at_the_end"][0]
     sides = [(expected, actual)] if pair.sure else [(expected, actual), (actual, expected)]
     for end, state in sides:
-        end, state = end.strip("'\": .:"), state.strip("'\": .:")
+        end, state = _plain(end), _plain(state)
         if end in _BOOLEAN or state in _BOOLEAN or not at_the_end.fullmatch(end) or not going_on.fullmatch(state):
             continue
         if not (at_the_end.fullmatch(state) and going_on.fullmatch(end)):
             yield Trait("in-progress", f"it was still “{state}” where “{end}” was expected")
             return
+
+
+def _plain(value: str) -> str:
+    """A value without quotes and punctuation around it."""
+    return _AROUND.sub("", value)
 
 
 def _part(pair: Pair, expected: str, actual: str) -> Iterator[Trait]:
@@ -233,6 +256,19 @@ def _part(pair: Pair, expected: str, actual: str) -> Iterator[Trait]:
         yield Trait("missing-elements", "only a part of what was expected was there")
 
 
+def _another(expected: str, actual: str) -> Iterator[Trait]:
+    """Two short values that could each be right: a setting, a name, a version."""
+    one, other = _plain(expected), _plain(actual)
+    if one in _BOOLEAN or other in _BOOLEAN or one in _EMPTY or other in _EMPTY:
+        return
+    if _NUMBER.sub("#", one) == _NUMBER.sub("#", other) or _DATE.search(one) or _DATE.search(other):
+        return
+    if _PLAIN_NUMBER.fullmatch(one) or _PLAIN_NUMBER.fullmatch(other) or _ERROR.search(one) or _ERROR.search(other):
+        return
+    if _SETTING.fullmatch(one) and _SETTING.fullmatch(other):
+        yield Trait("another-value", f"another value was there: “{other}” for “{one}”")
+
+
 def traits_of_diff(found: Diff) -> list[Trait]:
     """What a difference of several lines shows: nothing came, or there is only more, or only less."""
     if _HOLLOW.fullmatch(found.actual.rstrip(",;")) and any(c.isalnum() for c in found.expected.partition("[")[2]):
@@ -247,8 +283,12 @@ def traits_of_diff(found: Diff) -> list[Trait]:
 def _emptiness(pair: Pair, expected: str, actual: str) -> Iterator[Trait]:
     if not pair.sure or expected in _BOOLEAN or actual in _BOOLEAN:
         return
+    if _ERROR.search(actual) or _ERROR.search(expected):
+        return
     if expected in _EMPTY and actual not in _EMPTY:
         yield Trait("not-empty", "something was there where nothing was expected")
+    elif actual == "0":
+        yield Trait("nothing-yet", f"nothing was there yet where “{expected[:40]}” was expected")
     elif _HOLLOW.fullmatch(actual) and not _HOLLOW.fullmatch(expected) and expected not in _EMPTY:
         yield Trait("empty-collection", "an empty collection was there where elements were expected")
     elif actual in _EMPTY and expected not in _EMPTY:
@@ -261,12 +301,14 @@ def over_the_bound(words: str) -> Trait | None:
     for pattern in phrases["bound"]:
         for n, match in enumerate(pattern.finditer(words[:4000])):
             value, bound = float(match["value"]), float(match["bound"])
-            if n < 4 and bound < value <= 20 * bound and value >= 0.001:
+            if n < 4 and bound <= value <= 20 * bound and value >= 0.001:
                 if phrases["time"][0].search(words[max(0, match.start() - 200) : match.end() + 200]):
                     return Trait("elapsed-above", f"a duration of {value:g} stands above its bound of {bound:g}")
-                if "." in match["value"] and "." in match["bound"]:
+                if value >= 1e9:
+                    return Trait("times-close", "the two time stamps lie close together")
+                if "." in match["value"] and bound < 1:
                     return Trait("above-decimal", f"{value:g} stands above an upper bound of {bound:g}")
-                if bound >= 50:
+                if bound >= 50 or "." in match["value"]:
                     return Trait("above-bound", f"{value:g} stands above an upper bound of {bound:g}")
     return None
 
@@ -277,7 +319,9 @@ def under_the_bound(words: str) -> Trait | None:
     for pattern in phrases["floor"]:
         for n, match in enumerate(pattern.finditer(words[:4000])):
             value, bound = float(match["value"]), float(match["bound"])
-            if n < 4 and value < bound:
+            if n < 4 and value <= bound:
+                if bound >= 1e9:
+                    return Trait("times-close", "the two time stamps lie close together")
                 if phrases["time"][0].search(words[max(0, match.start() - 200) : match.end() + 200]):
                     return Trait("elapsed-below", f"a duration of {value:g} stands below its bound of {bound:g}")
                 if "." in match["value"]:
@@ -307,9 +351,9 @@ def traits_of(words: Said) -> list[Trait]:
     if several and not found:
         found.update((trait.name, trait) for trait in traits_of_diff(several))
     if not found:
-        for name, (trait, summary) in _SIDED.items():
+        for name, (kind, summary) in _SIDED.items():
             if phrasings()[name][0].search(words.said[:6000]):
-                return [Trait(trait, summary)]
+                return [Trait(kind, summary)]
     return list(found.values())
 
 

@@ -13,11 +13,15 @@ TRIED = 40  # places in a text at which a comparison may begin
 
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\n\s*\n")
-_PLACES = re.compile(r"(?m:^)|\b(?:expected|want(?:ed)?|got|actual|received|returned|assert|left|a =|failed asserting|should|to have)", re.IGNORECASE)
+_PLACES = re.compile(
+    r"(?m:^)|\b(?:expected|want(?:ed)?|got|actual|received|returned|assert|left|a =|failed asserting|should|to have|"
+    r"xctassert)",
+    re.IGNORECASE,
+)
 _PLACEHOLDERS = {
     "VALUE": r"(.{1,600}?)",
     "END": r"(?=\s*(?:$|\n|\(compared|\(using|\s+at\s))",
-    "NUMBER": r"\d{1,12}(?:\.\d{1,9})?",
+    "NUMBER": r"\d{1,16}(?:\.\d{1,18})?",
 }
 
 

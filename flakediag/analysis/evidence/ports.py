@@ -20,7 +20,7 @@ from flakediag.analysis.evidence.portwords import EPHEMERAL, phrases, port_words
 from flakediag.analysis.evidence.text import said, sample
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Failure, Subject, Window
-from flakediag.model import Category, Evidence, Partner
+from flakediag.model import Category, Evidence, Partner, Run
 
 MOST_PARTNERS = 5
 
@@ -197,16 +197,23 @@ def _users(window: Window, subject: Subject, ports: Sequence[int], use: PortUse)
 
 
 def _overlapping(window: Window, failures: Sequence[Failure]) -> list[int]:
-    """Other runs that went on at the same time on the host of a failing run."""
+    """Other runs that certainly went on at the same time on the host of a failing run.
+
+    Time stamps of whole seconds may be late or early by one: two short runs of the same second need not have met.
+    """
     found: dict[int, None] = {}
     for failure in failures:
         run = window.runs[failure.run]
         if run.host is None or not run.duration:
             continue
-        end = run.started_at + timedelta(seconds=run.duration)
         for n, other in enumerate(window.runs):
-            if n != failure.run and other.host == run.host and other.duration:
-                other_end = other.started_at + timedelta(seconds=other.duration)
-                if other.started_at < end and run.started_at < other_end:
-                    found[n] = None
+            if n != failure.run and other.host == run.host and other.duration and _met(run, other):
+                found[n] = None
     return list(found)[:2]
+
+
+def _met(one: Run, other: Run) -> bool:
+    began = max(one.started_at, other.started_at)
+    ended = min(run.started_at + timedelta(seconds=run.duration or 0.0) for run in (one, other))
+    coarse = not one.started_at.microsecond or not other.started_at.microsecond
+    return (ended - began).total_seconds() > (1.0 if coarse else 0.0)

@@ -31,6 +31,10 @@ _PORTS = [
     re.compile(r"\bport\b[^\n\d]{0,24}(\d{2,5})\b"),
     re.compile(r"://[\w.-]{1,80}:(\d{2,5})\b"),
 ]
+# An address of this machine with its port, or a port by name.
+_LOCAL_OR_NAMED = re.compile(
+    rf"{_LOOPBACK_PORT.pattern}|\bports?\b[\s:=#'\"(\[]{{1,4}}(?:number |no\.? )?(\d{{2,5}})\b(?![.:]\d)"
+)
 
 
 class PortWords(NamedTuple):
@@ -72,7 +76,7 @@ def port_words(words: Said) -> PortWords:
     near: tuple[int, ...] = ()
     if match:
         text = words.said if in_said else words.whole
-        near = _near(text, catalogue["bind"])
+        near = _near(text, catalogue["bind"]) or _last_opened(words.output) or _listed(words.listing)
     # What was refused or answered is judged by the failure's own words; logs of a server test are full of such lines.
     return PortWords(
         bind=" ".join(match[0].split())[:80] if match else "",
@@ -105,6 +109,21 @@ def _near(text: str, bind: re.Pattern[str]) -> tuple[int, ...]:
         if found:
             return found
     return _unique(_LOOPBACK_PORT.findall(text))
+
+
+def _last_opened(output: str) -> tuple[int, ...]:
+    """A bind error that names no port: the port that the output names last, with a local address or in words.
+
+    Whoever says what it is about to open says so just before it fails.
+    """
+    named = [number for line in output.lower().splitlines() for number in _LOCAL_OR_NAMED.findall(line[:1000])]
+    return _unique(number for pair in reversed(named) for number in pair if number)[:1]
+
+
+def _listed(listing: str) -> tuple[int, ...]:
+    """A bind error that names no port: the local address in the source lines that are shown, where it is only one."""
+    found = _unique(_LOOPBACK_PORT.findall(listing.lower()))
+    return found if len(found) == 1 else ()
 
 
 def _of_text(text: str) -> tuple[int, ...]:

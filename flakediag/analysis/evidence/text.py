@@ -39,7 +39,7 @@ class Said(NamedTuple):
     """A failure's words. `type`, `message`, `text` and `output` keep their case; `said` and `whole` are lower case.
 
     `text` is without stack frames and, for pytest, without the source; `said` is type, message and text together;
-    `whole` adds the captured output.
+    `whole` adds the captured output; `listing` is the text with its source lines and frames.
     """
 
     type: str
@@ -48,6 +48,7 @@ class Said(NamedTuple):
     output: str
     said: str
     whole: str
+    listing: str
 
 
 def capped(text: str, cap: int) -> str:
@@ -72,9 +73,10 @@ def without_frames(text: str) -> str:
 def said(detail: FailureDetail) -> Said:
     """The words of one failure."""
     kind, message, output = detail.type[:300], capped(detail.message, MESSAGE), capped(detail.output, OUTPUT)
-    text = without_frames(capped(detail.text, TEXT))
+    listing = capped(detail.text, TEXT)
+    text = without_frames(listing)
     words = "\n".join((kind, message, text)).lower()
-    return Said(kind, message, text, output, words, f"{words}\n{output.lower()}")
+    return Said(kind, message, text, output, words, f"{words}\n{output.lower()}", listing)
 
 
 def sample(subject: Subject) -> list[tuple[Said, float]]:

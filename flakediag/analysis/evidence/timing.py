@@ -23,6 +23,9 @@ ROUND: tuple[float, ...] = (
 )
 """Seconds that people choose as timeouts."""
 
+NEW_PROCESS = frozenset({"gotestsum", "go-junit-report", "nextest", "playwright", "gradle", "ctest"})
+"""Producers whose retry runs in another process, where nothing that another test left can be met again."""
+
 Seconds = NDArray[np.float64]
 
 
@@ -166,8 +169,9 @@ def _slow_runs(window: Window, subject: Subject, slowdown: Seconds) -> list[Evid
 
 
 def _retried(window: Window) -> dict[tuple[int, int], tuple[int, bool]]:
-    """(run, test) → attempts and whether the last one passed, where there was a retry."""
-    rows = np.flatnonzero(window.attempts > 1)
+    """(run, test) → attempts and whether the last one passed, where there was a retry in the same process."""
+    same = np.array([run.producer not in NEW_PROCESS for run in window.runs], dtype=np.bool_)
+    rows = np.flatnonzero((window.attempts > 1) & same[window.run])
     return {
         (int(window.run[i]), int(window.test[i])): (int(window.attempts[i]), window.outcome[i] == Outcome.PASSED)
         for i in rows

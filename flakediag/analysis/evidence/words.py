@@ -25,7 +25,10 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of the catalogue. `where` is type, message, said (type, message and text), whole (output too) or name."""
+    """One entry of the catalogue.
+
+    `where` is type, message, said (type, message and text), whole (output too) or name (the test's).
+    """
 
     name: str
     pattern: re.Pattern[str]
