@@ -16,8 +16,8 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.evidence.portwords import EPHEMERAL, phrases, port_words, ports_in
-from flakediag.analysis.evidence.text import said, sample
+from flakediag.analysis.evidence.portwords import EPHEMERAL, may_bind, phrases, port_words, ports_in
+from flakediag.analysis.evidence.text import Said, said, sample
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Failure, Subject, Window
 from flakediag.model import Category, Evidence, Partner, Run
@@ -29,14 +29,24 @@ MOST_PARTNERS = 5
 class PortUse:
     """What all failures of a window say about ports, whoever failed.
 
-    bound: bool[R]: some failure of the run holds a bind error; by_port: the tests whose failures name a port;
-    bound_port: the ports with a bind error, per run.
+    bound: bool[R]: some failure of the run holds a bind error; bound_ports and bound_tests: the ports with a bind
+    error and the tests that met it, per run; failures: all of them, each distinct one of a test once.
     """
 
     bound: NDArray[np.bool_]
-    by_port: Mapping[int, frozenset[int]]
     bound_ports: Mapping[int, frozenset[int]]
     bound_tests: Mapping[int, frozenset[int]]
+    failures: Sequence[tuple[int, Said]]
+
+    def tests_naming(self, ports: Sequence[int]) -> set[int]:
+        """The tests whose failures or output name one of these ports."""
+        numbers = [str(port) for port in ports]
+        return {
+            test
+            for test, words in self.failures
+            # The plain search is cheap, and spares most texts the patterns that tell a port from a number.
+            if any(number in words.whole for number in numbers) and set(ports) & set(ports_in(words))
+        }
 
 
 def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
@@ -50,23 +60,24 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
 def port_use(window: Window) -> PortUse:
     """Reads every failure once."""
     bound = np.zeros(len(window.runs), dtype=np.bool_)
-    by_port: dict[int, set[int]] = defaultdict(set)
     bound_ports: dict[int, set[int]] = defaultdict(set)
     bound_tests: dict[int, set[int]] = defaultdict(set)
+    failures: dict[tuple[int, Said], None] = {}
     for failure in window.failures:
         words = said(failure.detail)
+        failures[failure.test, words] = None
+        if not may_bind(words):
+            continue
         found = port_words(words)
         if found.bind:
             bound[failure.run] = True
             bound_ports[failure.run].update(found.near)
             bound_tests[failure.run].add(failure.test)
-        for port in ports_in(words):
-            by_port[port].add(failure.test)
 
     def frozen(table: Mapping[int, set[int]]) -> dict[int, frozenset[int]]:
         return {key: frozenset(value) for key, value in table.items()}
 
-    return PortUse(bound, frozen(by_port), frozen(bound_ports), frozen(bound_tests))
+    return PortUse(bound, frozen(bound_ports), frozen(bound_tests), tuple(failures))
 
 
 def _bind(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:
@@ -178,7 +189,7 @@ def _users(window: Window, subject: Subject, ports: Sequence[int], use: PortUse)
     """Who else uses the ports: other tests, overlapping runs on the host, well-known services."""
     found = [
         Partner(window.tests[test].id, "test", "port-user", 0.7)
-        for test in sorted({t for port in ports for t in use.by_port.get(port, frozenset())} - {subject.test})
+        for test in sorted(use.tests_naming(ports) - {subject.test})
     ][:MOST_PARTNERS]
     found += [
         Partner(

@@ -67,6 +67,18 @@ def phrases() -> dict[str, Any]:
     return compiled
 
 
+# Every phrasing of a bind error in `ports.toml` holds one of these; looking for them is far cheaper than the patterns.
+_BIND_HINTS = (
+    *("in use", "inuse", "in_use", "errno ", "os error", "winerror", "only one usage", "bind", "listen"),
+    *("socket", "port", "another ", "already", "address"),
+)
+
+
+def may_bind(words: Said) -> bool:
+    """Whether it is worth looking for a bind error; False only where there is none."""
+    return any(hint in words.whole for hint in _BIND_HINTS)
+
+
 @lru_cache(maxsize=4096)
 def port_words(words: Said) -> PortWords:
     """Everything that one failure says about ports."""
