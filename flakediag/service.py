@@ -40,6 +40,7 @@ from flakediag.model import (
 )
 from flakediag.remedies import suggest
 
+DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
 PARSE_AHEAD = 200_000
@@ -102,6 +103,7 @@ def ingest(
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
     ci = from_environ(environ)
+    project = info.project or ci.project or _only_project(db)
     refused: list[FileReport] = []
     placed: list[RunReport] = []
     notes: list[str] = []
@@ -112,7 +114,7 @@ def ingest(
             if isinstance(item, FileReport):
                 refused.append(item)
             else:
-                report = _place(item, info, ci, notes)
+                report = _place(item, replace(info, project=project), ci, notes)
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -133,6 +135,15 @@ def ingest(
         new_flaky=tuple(sorted(new_flaky)),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _only_project(db: Path) -> str:
+    """What runs are filed under that name no project: the project of a history that has one, else "default"."""
+    if not db.exists():
+        return DEFAULT_PROJECT
+    with History.open(db, "read") as history:
+        projects = history.projects()
+    return projects[0] if len(projects) == 1 else DEFAULT_PROJECT
 
 
 def _take(stream: Iterable[RunReport], results: int) -> list[RunReport]:
@@ -161,7 +172,7 @@ def _place(report: RunReport, info: RunInfo, ci: CiInfo, notes: list[str]) -> Ru
     commit = info.commit or run.commit or ci.commit
     placed = replace(
         run,
-        project=info.project or "default",
+        project=info.project or DEFAULT_PROJECT,
         commit=commit,
         branch=info.branch or run.branch or ci.branch,
         job=info.job or run.job or ci.job,
@@ -261,7 +272,7 @@ def _report(history: History, scope: Scope, now: datetime, progress: Progress | 
         progress(2, 2, "done")
     return Report(
         generated_at=now.astimezone(UTC),
-        project=resolved.project or "default",
+        project=resolved.project or DEFAULT_PROJECT,
         branch=resolved.branch,
         history=found.summary,
         rates=found.rates,
@@ -288,7 +299,7 @@ def _resolve(history: History, scope: Scope) -> Scope:
             f"the history holds {len(projects)} projects: {', '.join(projects)}", "say which one with --project"
         )
     if project is None:
-        project = projects[0] if projects else "default"
+        project = projects[0] if projects else DEFAULT_PROJECT
     elif project not in projects:
         raise UsageError(f"the history holds no project {project!r}", _nearest(project, projects))
     branch = scope.branch
@@ -310,7 +321,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
     if asked.branch is not None or resolved.branch is None:
         return ()
-    others = [b for b in history.branches(resolved.project or "default") if b != resolved.branch]
+    others = [b for b in history.branches(resolved.project or DEFAULT_PROJECT) if b != resolved.branch]
     if not others:
         return ()
     return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)

@@ -1,5 +1,7 @@
 """The verbs, from report files to answers."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -175,3 +177,35 @@ def test_what_is_stored_is_listed(db: Path, tmp_path: Path) -> None:
         "tests.test_shop::test_2": (0, 0),
     }
     assert [t.id for t in service.tests(db, Scope(), "test_1")] == ["tests.test_shop::test_1"]
+
+
+def test_the_project_is_the_one_named_else_the_ci_s_else_the_only_one_there_is(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def projects() -> set[str]:
+        return {s.run.project for s in service.runs(db, Scope(project="shop"))}
+
+    monkeypatch.setattr(service, "from_environ", lambda environ: CiInfo(provider="github", project="shop"))
+    ingest(db, write_runs(tmp_path / "ci", ["."]))
+    monkeypatch.setattr(service, "from_environ", lambda environ: CiInfo(provider="git"))
+    ingest(db, write_runs(tmp_path / "desk", [".", "."]))
+    assert projects() == {"shop"}
+    ingest(db, write_runs(tmp_path / "named", [".", ".", "."]), project="other")
+    assert projects() == {"shop"}
+    with pytest.raises(UsageError, match="2 projects"):
+        service.runs(db, Scope())
+
+
+def test_a_report_is_read_from_standard_input(tmp_path: Path) -> None:
+    report = pytest_report([("test_a", "."), ("test_b", "F")])
+    done = subprocess.run(
+        [sys.executable, "-m", "flakediag", "--db", "h.db", "ingest", "-"],
+        input=report.encode(),
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.decode().strip()) == (
+        0,
+        "stored 1 run, 2 results, 1 failure, 0 new flaky tests",
+    )
