@@ -89,7 +89,7 @@ def command(
         started_at=started_at,
     )
     db = session.history_to_write()
-    stdin = click.get_binary_stream("stdin") if "-" in paths else None
+    stdin = sys.stdin.buffer if "-" in paths else None
     with _progress(session) as progress:
         summary = service.ingest(
             db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=progress

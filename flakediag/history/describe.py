@@ -6,6 +6,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from flakediag.history import schema
@@ -56,7 +57,7 @@ def _described(conn: sqlite3.Connection) -> Iterator[str]:
 
 
 def fresh() -> sqlite3.Connection:
-    """An empty history in memory."""
+    """An empty history in memory, for the caller to close."""
     conn = sqlite3.connect(":memory:", isolation_level=None)
     schema.apply(conn)
     return conn
@@ -64,7 +65,8 @@ def fresh() -> sqlite3.Connection:
 
 def main(argv: Sequence[str]) -> int:
     (path,) = map(Path, argv)
-    path.write_text(page_with_tables(path.read_text("utf-8"), fresh()), "utf-8")
+    with closing(fresh()) as conn:
+        path.write_text(page_with_tables(path.read_text("utf-8"), conn), "utf-8")
     return 0
 
 

@@ -20,7 +20,8 @@ def test_the_tables_on_the_page_are_those_of_the_schema() -> None:
     page = PAGE.read_text("utf-8")
     assert describe.BEGIN in page
     assert describe.END in page
-    assert page == describe.page_with_tables(page, describe.fresh())
+    with closing(describe.fresh()) as conn:
+        assert page == describe.page_with_tables(page, conn)
 
 
 def test_the_page_names_the_application_id() -> None:
@@ -60,10 +61,10 @@ def test_the_queries_on_the_page_find_something(path: Path, query: str) -> None:
     ],
 )
 def test_what_nobody_explains_cannot_be_released(statement: str, complaint: str) -> None:
-    conn = describe.fresh()
-    conn.execute(statement)
-    with pytest.raises(ValueError, match=complaint):
-        describe.describe(conn)
+    with closing(describe.fresh()) as conn:
+        conn.execute(statement)
+        with pytest.raises(ValueError, match=complaint):
+            describe.describe(conn)
 
 
 def test_result_overview_names_outcomes(path: Path) -> None:
