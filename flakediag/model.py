@@ -148,6 +148,7 @@ class CaseResult(NamedTuple):
 class Run:
     """One execution of a suite: one CI job attempt (a shard is a run of its own), on one commit.
 
+    `ordered_classes`: `order` is unknown, but the cases of each class stand in the order in which they ran.
     `parallelism` is the sum of the test times over the wall time, None where one of them is not known.
     `digest` identifies the content of the report files that it came from.
     `id` is the history's number for the run, None until it is stored.
@@ -166,6 +167,7 @@ class Run:
     duration: float | None = None
     producer: str = "unknown"
     order: Order = Order.UNKNOWN
+    ordered_classes: bool = False
     parallelism: float | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     experiment: bool = False

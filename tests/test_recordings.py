@@ -155,7 +155,7 @@ def test_the_port_conflict_is_called_with_its_port(runners: dict[str, Recorded],
     assert true["port"] in cause.ports
 
 
-@pytest.mark.parametrize("runner", ["jest", "rspec"])
+@pytest.mark.parametrize("runner", ["jest", "rspec", "surefire"])
 def test_where_the_report_shows_the_order_the_polluter_is_named(runners: dict[str, Recorded], runner: str) -> None:
     ((id, true),) = ((i, t) for i, t in runners[runner].truth["flaky"].items() if t["cause"] == Category.ORDER)
     cause = runners[runner].found[id].cause
@@ -166,5 +166,11 @@ def test_where_the_report_shows_the_order_the_polluter_is_named(runners: dict[st
 
 
 def test_gotestsum_s_order_is_not_taken_for_the_order_of_execution(runners: dict[str, Recorded]) -> None:
-    orders = {s.run.order for s in service.runs(runners["gotestsum"].db, Scope())}
-    assert orders <= {Order.UNKNOWN, Order.DECLARATION, Order.COMPLETION}
+    runs = [s.run for s in service.runs(runners["gotestsum"].db, Scope())]
+    assert {run.order for run in runs} <= {Order.UNKNOWN, Order.DECLARATION, Order.COMPLETION}
+    assert not any(run.ordered_classes for run in runs)
+
+
+def test_surefire_s_order_is_that_of_execution_within_each_class_only(runners: dict[str, Recorded]) -> None:
+    runs = [s.run for s in service.runs(runners["surefire"].db, Scope())]
+    assert {(run.order, run.ordered_classes) for run in runs} == {(Order.UNKNOWN, True)}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from flakediag.errors import UsageError
-from flakediag.history.values import moment, optional_untext, text, unmoment, untext
+from flakediag.history.values import CLASSES, moment, optional_untext, text, unmoment, untext
 from flakediag.model import Order, Run, Scope
 
 # Moments tie (the shards of one job start together); then the digest decides and not the id, so that the order in
@@ -102,7 +102,8 @@ def load(conn: sqlite3.Connection, ids: Iterable[int]) -> list[Run]:
             url=optional_untext(row[10]),
             duration=row[11],
             producer=untext(row[12]),
-            order=Order(row[13]),
+            order=Order.UNKNOWN if row[13] == CLASSES else Order(row[13]),
+            ordered_classes=row[13] == CLASSES,
             parallelism=row[14],
             experiment=bool(row[15]),
             properties=properties.get(row[0], {}),

@@ -83,7 +83,7 @@ CREATE TABLE runs ( -- One execution of a suite: one CI job attempt (a shard is 
   url TEXT, -- where the CI shows the run
   duration REAL, -- wall time in seconds
   producer TEXT NOT NULL, -- what wrote the report: pytest, surefire and so on
-  case_order TEXT NOT NULL, -- what file order means: execution, completion, declaration or unknown
+  case_order TEXT NOT NULL, -- what file order means: execution, classes (in each), completion, declaration or unknown
   parallelism REAL, -- sum of the test times over the wall time
   experiment INTEGER NOT NULL, -- 1: an experiment of `flakediag confirm`; counts for no rate
   results INTEGER NOT NULL, -- how many results it has

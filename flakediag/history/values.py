@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from flakediag.model import Order, Run
+
 # SQLite's tools cut text at a NUL, and neither SQLite nor PostgreSQL takes half a surrogate pair. Reports have both.
 # Such a character is written as U+FDD0 (which Unicode sets aside for a program's own use) and four hex digits.
 _MARK = "\ufdd0"
@@ -34,6 +36,13 @@ def optional_text(value: str | None) -> str | None:
 
 def optional_untext(stored: str | None) -> str | None:
     return None if stored is None else untext(stored)
+
+
+CLASSES = "classes"  # in `case_order`: the order of execution within each class, unknown between them
+
+
+def order_text(run: Run) -> str:
+    return CLASSES if run.order is Order.UNKNOWN and run.ordered_classes else run.order.value
 
 
 def moment(value: datetime) -> str:

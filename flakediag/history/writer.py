@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from flakediag.history.bitmaps import bitmap, pack
 from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
-from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, text
+from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, order_text, text
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
 
 
@@ -114,7 +114,7 @@ class Writer:
             "url": optional_text(run.url),
             "duration": optional_real(run.duration),
             "producer": text(run.producer),
-            "case_order": run.order.value,
+            "case_order": order_text(run),
             "parallelism": optional_real(run.parallelism),
             "experiment": int(run.experiment),
             "results": len(outcomes),

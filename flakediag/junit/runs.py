@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -109,6 +110,7 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
     if wall is None and any(times):
         wall = sum(times)
     order = readings[0].order
+    within = all(reading.order is Order.EXECUTION for reading in readings)
     if any(reading.order is not order for reading in readings) or (parallelism or 0) > PARALLEL:
         order = Order.UNKNOWN
         notes.append("several classes ran at the same time: the order is not known")
@@ -118,7 +120,8 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
     results, note = _joined_across([reading.results for reading in readings])
     if note:
         notes.append(note)
-    return _report(readings, results, order, parallelism, wall, now, notes)
+    report = _report(readings, results, order, parallelism, wall, now, notes)
+    return replace(report, run=replace(report.run, ordered_classes=within and order is Order.UNKNOWN))
 
 
 def _written_one_by_one(readings: Sequence[Reading]) -> bool:

@@ -13,8 +13,8 @@ from flakediag.analysis.order.candidates import EVERY_TEST, find_candidates, seg
 from flakediag.analysis.order.explain import shuffles_needed
 from flakediag.analysis.order.marginal import log_marginal, log_sum
 from flakediag.analysis.order.nulls import change, latent
-from flakediag.analysis.order.units import NEVER, Rows, find_orders
-from flakediag.analysis.order.writers import RANKS, last_written
+from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
+from flakediag.analysis.order.writers import last_written
 from flakediag.model import Identity
 from flakediag.simulate import Plan, simulate
 
@@ -55,7 +55,7 @@ def test_names_are_cut_where_groups_end(test: Identity, expected: tuple[str, ...
 
 def test_groups_are_families_classes_modules_and_packages() -> None:
     names = [("p.m.A", "x[1]"), ("p.m.A", "x[2]"), ("p.m.A", "y"), ("p.m.B", "z"), ("p.n.C", "u"), ("q.o", "v")]
-    candidates = find_candidates([Identity(*name) for name in names], [])
+    candidates = find_candidates([Identity(*name) for name in names])
     groups = {
         candidates.ids[c]: {candidates.ids[m] for m in candidates.members(c)}
         for c in range(candidates.size)
@@ -68,7 +68,7 @@ def test_groups_are_families_classes_modules_and_packages() -> None:
 
 def test_the_nearer_the_likelier() -> None:
     names = [("p.m.A", "x"), ("p.m.A", "y"), ("p.m.B", "z"), ("p.n.C", "u"), ("q.o.D", "v")]
-    candidates = find_candidates([Identity(*name) for name in names], [])
+    candidates = find_candidates([Identity(*name) for name in names])
     near = dict(zip(candidates.ids, candidates.nearness([0]), strict=True))
     assert [near[f"{c}::{n}"] for c, n in names] == pytest.approx([1, 1, 2 / 3, 1 / 3, 0])
 
@@ -76,21 +76,18 @@ def test_the_nearer_the_likelier() -> None:
 def test_last_writers_against_a_plain_loop() -> None:
     window, _ = simulate(Plan(tests=40, shuffled=12, per_class=4), [], 3)
     orders = find_orders(window)
-    candidates = find_candidates(window.tests, [5])
-    passed = np.random.default_rng(0).random(window.shape) < 0.5
+    candidates = find_candidates(window.tests)
     runs = np.arange(12, dtype=np.int32)
     rows = Rows((9,), np.zeros(12, np.int32), runs, orders.when[:, 9].astype(np.int32), np.zeros(12, np.int32))
-    whole = last_written(rows, orders, candidates, passed)
+    whole = last_written(rows, orders, candidates)
     for candidate in range(candidates.size):
         kind = int(candidates.kinds[candidate])
         for run in range(12):
             when = [int(orders.when[run, candidates.tests[m]]) for m in candidates.members(candidate)]
-            if kind == 3 and passed[run, 5] != candidates.variants[candidate - candidates.size][1]:
-                when = []
             latest = max((w for w in when if w < orders.when[run, 9]), default=NEVER)
-            assert whole[candidate, run] == (latest * RANKS + min(kind, 2) if latest >= 0 else NEVER)
+            assert whole[candidate, run] == (latest * RANKS + kind if latest >= 0 else NEVER)
     some = np.array([3, 17, candidates.size - 1, 44, 40])
-    assert (last_written(rows, orders, candidates, passed, some) == whole[some]).all()
+    assert (last_written(rows, orders, candidates, some) == whole[some]).all()
 
 
 def rows_with(failed: list[list[int]]) -> Rows:

@@ -171,6 +171,15 @@ def test_a_window_without_runs_has_empty_arrays(path: Path) -> None:
     assert window.outcomes.shape == (0, 0)
 
 
+@pytest.mark.parametrize("order", Order)
+def test_an_order_within_classes_is_one_beside_an_unknown_order(path: Path, order: Order) -> None:
+    stored = store(path, report("r", passed("a"), order=order, ordered_classes=True))
+    with History.open(path, "write") as history:
+        back = history.run_report(stored[0].run)
+    assert back is not None
+    assert (back.run.order, back.run.ordered_classes) == (order, order is Order.UNKNOWN)
+
+
 def test_a_run_without_results_is_a_run(path: Path) -> None:
     store(path, report("empty"), suite("r", hours=1))
     assert window_of(path).shape == (2, 5)

@@ -201,6 +201,7 @@ def test_where_the_order_of_the_classes_cannot_be_told_it_is_unknown(
         os.utime(path, (1_700_000_000, 1_700_000_000))
     (report,) = runs(read(tmp_path))
     assert report.run.order is Order.UNKNOWN
+    assert report.run.ordered_classes  # but that of the tests in each is known
     assert [result.test.classname for result in report.results] == ["A", "B"]
     assert any("order" in note or "order of" in note or "which order" in note for note in report.notes)
 

@@ -41,21 +41,17 @@ def segments(test: Identity) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The T tests in name order, followed by the G groups, followed by the V variants of single tests.
+    """The T tests in name order, followed by the G groups.
 
     `tests`: int32[T], the window's test at each place. `starts`, `ends`: int32[G], the range of places of each group.
-    `variants`: (place of the test, True where it writes only when it passes, False: only when it fails). A test that
-    failed may not have come to its write, or not to its clean-up.
     """
 
     tests: NDArray[np.int32]
-    ids: tuple[str, ...]  # T + G + V
+    ids: tuple[str, ...]  # T + G
     starts: NDArray[np.int32]
     ends: NDArray[np.int32]
-    variants: tuple[tuple[int, bool], ...]
-    levels: NDArray[
-        np.int32
-    ]  # [T, L]: the number of the prefix that each test shares at each depth, -1 beyond its name
+    homes: NDArray[np.int32]  # [T], tests of one class (or file) have the same number
+    levels: NDArray[np.int32]  # [T, L]: the number of each test's prefix at each depth, -1 beyond its name
     depths: NDArray[np.int32]  # [T]
 
     @property
@@ -75,20 +71,25 @@ class Candidates:
         places = np.arange(len(self.tests), dtype=np.int32)
         single = np.stack([places, places + 1], axis=1)
         groups = np.stack([self.starts, self.ends], axis=1)
-        variant = single[[place for place, _ in self.variants]] if self.variants else np.empty((0, 2), dtype=np.int32)
-        return np.concatenate([single, groups, variant]).astype(np.int32)
+        return np.concatenate([single, groups]).astype(np.int32)
+
+    @cached_property
+    def home(self) -> NDArray[np.int32]:
+        """int32[C]: the class of a test, or of all members of a group; -1 for a group of several classes."""
+        changes = np.concatenate(([0], np.cumsum(np.diff(self.homes) != 0)))
+        first, last = self.spans[:, 0], self.spans[:, 1] - 1
+        home: NDArray[np.int32] = np.where(changes[first] == changes[last], self.homes[first], -1).astype(np.int32)
+        return home
 
     @cached_property
     def kinds(self) -> NDArray[np.int8]:
-        """int8[C], the more specific the higher: 0 for all tests, 1 a group, 2 a test, 3 a variant of one."""
+        """int8[C], the more specific the higher: 0 for all tests, 1 a group, 2 a test."""
         kinds = np.full(self.size, 2, dtype=np.int8)
-        groups = slice(len(self.tests), len(self.tests) + len(self.starts))
-        kinds[groups] = self.ends - self.starts < len(self.tests)
-        kinds[groups.stop :] = 3
+        kinds[len(self.tests) :] = self.ends - self.starts < len(self.tests)
         return kinds
 
     def is_group(self, candidate: int) -> bool:
-        return len(self.tests) <= candidate < len(self.tests) + len(self.starts)
+        return candidate >= len(self.tests)
 
     def members(self, candidate: int) -> range:
         """The places of the tests that a candidate stands for."""
@@ -113,8 +114,8 @@ class Candidates:
         return mean
 
 
-def find_candidates(tests: Sequence[Identity], varying: Sequence[int]) -> Candidates:
-    """All tests, the groups of at least two of them, and two variants of each test in `varying`."""
+def find_candidates(tests: Sequence[Identity]) -> Candidates:
+    """All tests, and the groups of at least two of them."""
     names = [segments(test) for test in tests]
     order = sorted(range(len(tests)), key=lambda t: (names[t], t))
     depth = max((len(name) for name in names), default=0)
@@ -133,16 +134,16 @@ def find_candidates(tests: Sequence[Identity], varying: Sequence[int]) -> Candid
             start = place
     if len(order) > 1:
         found[0, len(order)] = EVERY_TEST
-    place_of = {test: place for place, test in enumerate(order)}
-    variants = tuple((place_of[test], passing) for test in varying for passing in (True, False))
     ids = [tests[t].id for t in order]
+    numbers: dict[str, int] = {}
+    homes = [numbers.setdefault(tests[t].classname or tests[t].file, len(numbers)) for t in order]
     bounds = np.array(list(found), dtype=np.int32).reshape(-1, 2)
     return Candidates(
         tests=np.array(order, dtype=np.int32),
-        ids=(*ids, *found.values(), *(ids[place] for place, _ in variants)),
+        ids=(*ids, *found.values()),
         starts=bounds[:, 0],
         ends=bounds[:, 1],
-        variants=variants,
+        homes=np.array(homes, dtype=np.int32),
         levels=levels,
         depths=np.array([len(names[t]) - names[t][-1].startswith("[") for t in order], dtype=np.int32),
     )

@@ -65,7 +65,7 @@ def _without_orders(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
 def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any]) -> Evidence:
     fit, best = explanation.fit, explanation.fit.best
     expected = fit.expected(best)
-    own = np.isin(fit.rows.member, [m for m, test in enumerate(fit.rows.tests) if test == case.test])
+    own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
     rival = max(explanation.rivals, key=lambda name: (explanation.rivals[name], name))
     ids = case.ids(fit)
     weight = _weight(explanation.factor, figures)
@@ -84,6 +84,7 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
         "explained_together": [case.names[test] for test in case.shared] if len(case.shared) > 1 else [],
         "named": round(named_share(explanation), 4),
         "ties": ties_of(case, fit),
+        "order_known": "within classes" if case.orders.inside else "whole",
     }
     if weight <= 0:
         text = f"{data['orders']} different orders of the tests do not explain when it fails"
@@ -93,10 +94,30 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
     if data["named"] < 0.5 and (plain := _usual_order(case, explanation, own)):
         return Evidence(KIND, Category.ORDER, weight, plain, data, partners_of(case, explanation))
     text = _sentence(case, fit, best, data)
+    if case.second is not None:
+        text += f"; besides, counting any failure, it {_what_else(case, case.second, data)}"
+    if case.orders.inside:
+        text += "; only the order within its class is known"
     others = len(case.shared) - 1
     if others:
         text += f" (explained together with {others} other test{'s' if others > 1 else ''})"
     return Evidence(KIND, Category.ORDER, weight, text, data, partners_of(case, explanation))
+
+
+def _what_else(case: Case, second: Explanation, data: dict[str, Any]) -> str:
+    """The second explanation in words; its figures join the first one's."""
+    fit, best = second.fit, second.fit.best
+    expected, own = fit.expected(best), np.isin(fit.rows.member, fit.rows.members_of(case.test))
+    ids = case.ids(fit)
+    data["second"] = {
+        "starts": "bad" if best.starts_bad else "good",
+        "writes_bad": [ids(c) for c in best.bad],
+        "writes_good": [ids(c) for c in best.good],
+        "expected_to_fail": _counts(fit, expected & own),
+        "expected_to_pass": _counts(fit, ~expected & own),
+        "log_bayes_factor": round(second.order - second.rival, 2),
+    }
+    return _sentence(case, fit, best, data["second"])
 
 
 def _counts(fit: Fit, mask: Any) -> dict[str, int]:

@@ -18,6 +18,10 @@ from flakediag.analysis.order.marginal import Doubles, Prior, log_marginal, log_
 from flakediag.analysis.order.units import NEVER, Rows
 from flakediag.analysis.order.writers import Places, last_of
 
+_ANY = ((1.0, 1, 1),)
+_WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
+_NEAR = 12.0  # nats below the best: what is worse is not worth exchanging writers of
+_FEW = 6  # and only so many of them are kept, to go on from
 _BLOCK = 256  # candidates at a time: the comparison and its float copy stay in the cache
 
 
@@ -68,13 +72,19 @@ class Fit:
     costs: Costs
     seen: dict[Writers, float] = field(default_factory=dict)
     scanned: dict[Writers, None] = field(default_factory=dict)
-    idle: set[Writers] = field(
-        default_factory=set
-    )  # those under which no more rows fail where they should than elsewhere
+    # Those of several writers look poor, by their score, while one of them is missing: many failures are left over
+    # where nothing should fail. Their promise is what they explain at whatever rates.
+    promise: dict[Writers, float] = field(default_factory=dict)
+    # Those under which no more rows fail where they should than elsewhere.
+    idle: set[Writers] = field(default_factory=set)
+    _tables: dict[tuple[Prior, Prior], Doubles] = field(default_factory=dict)
+    _best: tuple[int, Writers] = (-1, Writers(False))
 
     @property
     def best(self) -> Writers:
-        return max(self.telling or [Writers(False)], key=self._rank)
+        if self._best[0] != len(self.seen):
+            self._best = len(self.seen), max(self.telling or [Writers(False)], key=self._rank)
+        return self._best[1]
 
     @property
     def telling(self) -> list[Writers]:
@@ -87,11 +97,24 @@ class Fit:
     def top(self, count: int) -> list[Writers]:
         return sorted(self.telling, key=self._rank, reverse=True)[:count]
 
+    def leading(self) -> list[Writers]:
+        """The best hypotheses, and the best ones of each number of writers where these come near."""
+        near = max(self.seen.values()) - _NEAR
+        ranked = sorted((w for w in self.telling if self.seen[w] > near), key=self._rank, reverse=True)
+        chosen = ranked[:2]
+        for size in range(2, self.costs.most_writers + 1):
+            chosen += [writers for writers in ranked if len(writers.all) == size][: self.costs.beam]
+        return list(dict.fromkeys(chosen))
+
     def expected(self, writers: Writers) -> NDArray[np.bool_]:
         """bool[M]: the rows that these writers expect to fail."""
         last_bad, last_good = self._lasts(writers)
         result: NDArray[np.bool_] = last_bad > last_good
         return result
+
+    def elsewhere(self, rows: Rows, written: Places) -> NDArray[np.bool_]:
+        """bool[M]: the rows of another table that the best writers expect to fail."""
+        return Fit(rows, self.numbers, written, self.prior, self.costs).expected(self.best)
 
     def _lasts(self, writers: Writers) -> tuple[Places, Places]:
         last_bad = last_of(writers.bad, self.written, -1 if writers.starts_bad else NEVER)
@@ -115,8 +138,7 @@ class Fit:
 
     def log_likelihood(self, expected: NDArray[np.bool_]) -> float:
         k, n = self._count(expected), int(expected.sum())
-        total_k, total_n = self.rows.failures, len(self.rows)
-        return float(self._split(np.array([k]), np.array([n]), total_k, total_n)[0])
+        return float(self._split(np.array([k]), np.array([n]))[0])
 
     def _count(self, expected: NDArray[np.bool_]) -> int:
         return int(self.rows.failed[expected].sum())
@@ -127,34 +149,75 @@ class Fit:
         tells: NDArray[np.bool_] = k * rest_n > rest_k * n
         return tells
 
-    def _split(self, k: NDArray[np.int64], n: NDArray[np.int64], total_k: int, total_n: int) -> Doubles:
-        return log_marginal(k, n, self.costs.when_bad) + log_marginal(total_k - k, total_n - n, self.costs.when_good)
+    def _split(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
+        """ln of the likelihood where n rows with k failures should fail, and the others pass."""
+        return self._looked_up(k, n, self.costs.when_bad, self.costs.when_good)
 
-    def scan(self, base: Writers) -> None:
-        """Score every candidate as one more bad, and as one more good writer; keep the best alternatives."""
+    def _either(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
+        """The same with a rate of any size in both parts."""
+        return self._looked_up(k, n, _ANY, _ANY)
+
+    def _looked_up(self, k: NDArray[np.int64], n: NDArray[np.int64], bad: Prior, good: Prior) -> Doubles:
+        """From a table where there are fewer splits of the rows than candidates."""
+        failures, rows = self.rows.failures, len(self.rows)
+
+        def direct(k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
+            return log_marginal(k, n, bad) + log_marginal(failures - k, rows - n, good)
+
+        if (failures + 1) * (rows + 1) > len(self.numbers):
+            return direct(k, n)
+        if (bad, good) not in self._tables:
+            ks, ns = np.meshgrid(np.arange(failures + 1), np.arange(rows + 1), indexing="ij")
+            possible = (ks <= ns) & (failures - ks <= rows - ns)
+            self._tables[bad, good] = direct(np.where(possible, ks, 0), np.where(possible, ns, 0))
+        return self._tables[bad, good][k, n]
+
+    def scan(self, base: Writers) -> list[tuple[NDArray[np.intp], Doubles]]:
+        """Score every candidate as one more bad, and as one more good writer; keep the best alternatives.
+
+        Returns the best candidates with their scores, for each way to add one.
+        """
         if base in self.scanned or len(base.all) >= self.costs.most_writers:
-            return
+            return []
         self.scanned[base] = None
+        if self._hopeless(base):
+            return []
+        found = []
         last_bad, last_good = self._lasts(base)
         fails = last_bad > last_good
         here = self.log_prior(base) + self.costs.another * bool(base.all)
         k0, n0 = self._count(fails), int(fails.sum())
-        gained = self._counts(last_good, ~fails)
-        lost = self._counts(last_bad, fails)
-        total_k, total_n = self.rows.failures, len(self.rows)
         taken = list(base.all)
-        for changed, extend, sign in ((gained, base.with_bad, 1), (lost, base.with_good, -1)):
+        for last, of, extend, sign in ((last_good, ~fails, base.with_bad, 1), (last_bad, fails, base.with_good, -1)):
+            if not of.any():
+                continue
+            changed = self._counts(last, of)
             k, n = k0 + sign * changed[:, 0], n0 + sign * changed[:, 1]
-            scores = self._split(k, n, total_k, total_n) + self.prior + here
-            scores[changed[:, 1] == 0] = -np.inf  # a writer that changes no row is no explanation
-            scores[taken] = -np.inf
+            scores = self._split(k, n) + self.prior + here
+            promise = self._either(k, n) + self.prior + here
+            none = changed[:, 1] == 0  # a writer that changes no row is no explanation
+            none[taken] = True
+            scores[none] = promise[none] = -np.inf
             tells = self._tells(k, n)
-            for candidate in _largest(scores, self.costs.kept):
+            promise[~tells] = -np.inf
+            promising = _largest(promise, self.costs.beam)[: self.costs.beam]
+            self.promise.update((extend(int(candidate)), float(promise[candidate])) for candidate in promising)
+            best = _largest(scores, self.costs.kept)
+            found.append((best, scores[best]))
+            near = int((scores[best] > scores[best[:1]] - _WORTH).sum())
+            for candidate in [*best[: max(near, _FEW)], *promising]:
                 writers = extend(int(candidate))
                 if writers not in self.seen:
                     self.seen[writers] = float(scores[candidate])
                     if not tells[candidate]:
                         self.idle.add(writers)
+        return found
+
+    def _hopeless(self, base: Writers) -> bool:
+        """Whether no further writer can bring it near the best, not even one that leaves nothing to explain."""
+        whole = float(self._split(np.array([self.rows.failures]), np.array([self.rows.failures]))[0])
+        most = whole + self.log_prior(base) + float(self.prior.max()) + self.costs.another * bool(base.all)
+        return bool(self.seen) and most < max(self.seen.values()) - _WORTH
 
     def _counts(self, last: Places, of: NDArray[np.bool_]) -> NDArray[np.int64]:
         """int64[C, 2]: failures and rows, among the rows `of`, in which each candidate wrote later than `last`."""
@@ -194,7 +257,7 @@ def search(fit: Fit) -> Fit:
         best = now
     for _ in range(2 * fit.costs.most_writers):
         best = fit.seen[fit.best]
-        for writers in fit.top(2):
+        for writers in fit.leading():
             fit.score(writers._replace(starts_bad=not writers.starts_bad))
             for candidate in writers.all:
                 fit.scan(writers.without(candidate))
@@ -206,27 +269,29 @@ def search(fit: Fit) -> Fit:
 
 def survey(fit: Fit, count: int) -> NDArray[np.intp]:
     """The candidates worth a closer look, in rising order: those of the best hypotheses of a few scans."""
+    heard: list[tuple[NDArray[np.intp], Doubles]] = []
     for starts_bad in (False, True):
         fit.score(Writers(starts_bad))
-        fit.scan(Writers(starts_bad))
+        heard += fit.scan(Writers(starts_bad))
     for depth, width in ((1, 4), (2, 2)):
         level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
         for writers in level[:width]:
-            fit.scan(writers)
-    found: dict[int, None] = {}
-    for writers in sorted(fit.seen, key=fit._rank, reverse=True):
-        found.update(dict.fromkeys(writers.all))
-        if len(found) >= count:
-            break
-    return fit.numbers[sorted(found)]
+            heard += fit.scan(writers)
+    candidates = np.concatenate([found for found, _ in heard])
+    ranked = candidates[np.argsort(-np.concatenate([scores for _, scores in heard]), kind="stable")]
+    first = np.sort(np.unique(ranked, return_index=True)[1])
+    chosen: NDArray[np.intp] = fit.numbers[np.sort(ranked[first[:count]])]
+    return chosen
 
 
 def _beam(fit: Fit, depth: int) -> list[Writers]:
-    """The best hypotheses with so many writers, at least two of each start, so that neither is lost early."""
+    """The best and the most promising hypotheses with so many writers; at least two of each start, lest one be lost."""
     level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
     chosen = level[: fit.costs.beam]
     for starts_bad in (False, True):
         chosen += [w for w in level if w.starts_bad is starts_bad][:2]
+    promising = (w for w in fit.promise if len(w.all) == depth)
+    chosen += sorted(promising, key=lambda w: (fit.promise[w], w), reverse=True)[: fit.costs.beam]
     return list(dict.fromkeys(chosen))
 
 

@@ -32,11 +32,12 @@ def log_marginal(failures: Any, executions: Any, prior: Prior) -> Doubles:
     """The log marginal likelihood of `failures` in `executions` (whole numbers, any one shape) under `prior`."""
     k, n = np.asarray(failures, dtype=np.int64), np.asarray(executions, dtype=np.int64)
     ln = _log_factorial_table(int(n.max(initial=0)) + 64)
-    terms = [
-        np.log(share) + ln[a + k - 1] + ln[b + n - k - 1] - ln[a + b + n - 1] - (ln[a - 1] + ln[b - 1] - ln[a + b - 1])
-        for share, a, b in prior
-    ]
-    total: Doubles = np.logaddexp.reduce(terms)
+    total: Doubles | None = None
+    for share, a, b in prior:
+        constant = np.log(share) - (ln[a - 1] + ln[b - 1] - ln[a + b - 1])
+        term = ln[a + k - 1] + ln[b + n - k - 1] - ln[a + b + n - 1] + constant
+        total = term if total is None else np.logaddexp(total, term)
+    assert total is not None, "a prior has at least one part"
     return total
 
 

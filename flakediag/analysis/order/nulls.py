@@ -45,39 +45,54 @@ def rivals(
 
 
 def combined(found: Mapping[str, float]) -> float:
-    """The marginal likelihood of "something else", each rival equally likely beforehand."""
-    return log_sum(list(found.values())) - float(np.log(len(found)))
+    """The marginal likelihood of "something else": chance and what befalls whole runs are the usual causes."""
+    shares = np.array([_USUAL.get(name, 1.0) for name in found])
+    return log_sum(np.array(list(found.values())) + np.log(shares / shares.sum()))
+
+
+_USUAL = {"chance": 4.0, "shared chance": 4.0, "run": 4.0}
 
 
 def latent(rows: Rows, group: Numbers, chance: Prior, when_good: Prior) -> float:
     """A hidden good or bad for each group of rows; bad ones share one rate (or one for each victim), good ones another.
 
-    The assignment is the most likely one (hard expectation-maximisation from the groups' own rates), its prior
-    B(1 + bad, 1 + groups - bad): the share of bad groups integrated out.
+    With one rate for all victims, the states of the groups are summed over, and the share of bad groups and both rates
+    over a grid. With a rate for each victim, the states are those that are likeliest under the one rate.
     """
     _, index = np.unique(group, return_inverse=True)
     count = int(index.max()) + 1
-    k = np.bincount(index, rows.failed, count)
+    k = np.bincount(index, rows.failed, count).astype(np.float64)
     n = np.bincount(index, minlength=count).astype(np.float64)
-    bad = k / n > k.sum() / n.sum()
-    for _ in range(8):
-        high = (k[bad].sum() + 1.0) / (n[bad].sum() + 2.0)
-        low = (k[~bad].sum() + 0.2) / (n[~bad].sum() + 4.0)
-        share = (bad.sum() + 1.0) / (count + 2.0)
-        lean = k * np.log(high / low) + (n - k) * np.log((1 - high) / (1 - low)) + np.log(share / (1 - share))
-        now = lean > 0
-        if (now == bad).all():
-            break
-        bad = now
-    in_bad = bad[index]
+    shared, bad = _hidden(k, n)
     members = len(rows.tests)
+    if members == 1:
+        return shared
+    in_bad = bad[index]
     own_k = np.bincount(rows.member[in_bad], rows.failed[in_bad], members).astype(np.int64)
     own_n = np.bincount(rows.member[in_bad], minlength=members)
     good_k, good_n = int(rows.failed[~in_bad].sum()), int((~in_bad).sum())
-    assignment = log_marginal(int(bad.sum()), count, ((1.0, 1, 1),))
-    apart = float(log_marginal(own_k, own_n, chance).sum())
-    together = float(log_marginal(own_k.sum(), own_n.sum(), chance))
-    return float(assignment + log_marginal(good_k, good_n, when_good)) + log_sum([apart, together]) - float(np.log(2))
+    assignment = float(log_marginal(int(bad.sum()), count, ((1.0, 1, 1),)))
+    apart = float(log_marginal(own_k, own_n, chance).sum()) + float(log_marginal(good_k, good_n, when_good))
+    return log_sum([shared, assignment + apart]) - float(np.log(2))
+
+
+_SHARES = np.array([0.015, 0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.6, 0.8])  # of groups that are bad
+_HIGH = np.arange(0.05, 1.0, 0.1)  # the rate in them
+_LOW = np.array([0.002, 0.01, 0.025, 0.05, 0.1])  # and in the others
+
+
+def _hidden(k: Doubles, n: Doubles) -> tuple[float, NDArray[np.bool_]]:
+    """ln of the marginal likelihood of k failures in n rows of each group, and which groups are likelier bad."""
+    pairs, inverse, times = np.unique(np.stack([k, n]), axis=1, return_inverse=True, return_counts=True)
+    high = pairs[0] * np.log(_HIGH)[:, None] + (pairs[1] - pairs[0]) * np.log1p(-_HIGH)[:, None]  # [H, pairs]
+    low = pairs[0] * np.log(_LOW)[:, None] + (pairs[1] - pairs[0]) * np.log1p(-_LOW)[:, None]  # [L, pairs]
+    share = _SHARES[:, None, None, None]
+    bad, good = np.log(share) + high[None, :, None], np.log1p(-share) + low[None, None]
+    either = np.logaddexp(bad, good)  # [S, H, L, pairs]
+    total = either @ times.astype(np.float64)
+    best = np.unravel_index(int(total.argmax()), total.shape)
+    lean: NDArray[np.bool_] = (bad[best[0], best[1], 0] > good[best[0], 0, best[2]])[inverse.reshape(-1)]
+    return log_sum(total.ravel()) - float(np.log(total.size)), lean
 
 
 def change(rows: Rows, scale: Doubles, chance: Prior) -> float:

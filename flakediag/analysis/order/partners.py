@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from flakediag.analysis.order.fit import Fit, Writers
@@ -13,6 +15,8 @@ from flakediag.model import Partner
 _MOST = 8  # partners in a list
 _LEAST = 0.02  # the probability below which a partner is not worth a line
 _INSIDE = 2  # single tests listed after a group
+_AHEAD = 2  # of the first explanation come before the first of the second
+_WORTH = 0.1  # from this probability on, a group is looked into
 _GROUP = 200  # a larger group is not looked into
 
 
@@ -22,38 +26,66 @@ def named_share(explanation: Explanation) -> float:
 
 
 def partners_of(case: Case, explanation: Explanation) -> tuple[Partner, ...]:
-    """The main role (polluters of a victim, state-setters of a brittle test) first, in it the most probable first.
+    """Who makes it fail, or keeps it from failing, the most probable first; then the cleaners.
 
-    A candidate's probability is the share of all hypotheses that name it, given that the order matters.
+    The first name of a second explanation, of what the first one leaves over, comes before the first one's
+    afterthoughts.
+    """
+    found = _accused(case, explanation)
+    if case.second is not None and found:
+        best = explanation.fit.best
+        ahead = max(_AHEAD, len(best.good if _is_brittle(best) else best.bad))
+        others = [p for p in _accused(case, case.second) if p.role != "cleaner"]
+        merged = [*found[:ahead], *others[:1], *found[ahead:], *others[1:]]
+        merged.sort(key=lambda p: p.role == "cleaner")
+        found = list({(p.id, p.role): p for p in reversed(merged)}.values())[::-1]
+    return tuple(found[:_MOST])
+
+
+def _accused(case: Case, explanation: Explanation) -> list[Partner]:
+    """A candidate's probability is the share of all hypotheses that name it, given that the order matters.
+
+    A test also has its part in those that name a group of it: as often as the outcome was right when it was the last
+    of the group.
     """
     fit = explanation.fit
     hypotheses = fit.telling
     if not hypotheses:
-        return ()
+        return []
     scores = np.array([fit.seen[writers] for writers in hypotheses])
     shares, named = np.exp(scores - np.logaddexp.reduce(scores)), named_share(explanation)
     odds: dict[tuple[int, str], float] = {}
     for writers, share in zip(hypotheses, shares, strict=True):
         for candidate, role in _roles(writers):
-            if not case.is_every(fit, candidate):
+            if not case.is_every(fit, candidate) and case.ids(fit)(candidate) != case.names[case.test]:
                 odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share)
-    main = "state-setter" if fit.best.starts_bad and fit.best.good else "polluter"
-    ids = case.ids(fit)
-    ranked = sorted(odds.items(), key=lambda item: (item[0][1] != main, -item[1], ids(item[0][0])))
-    found: dict[tuple[str, str], Partner] = {}
-    looked_into = False
-    for (candidate, role), p in ranked:
-        if p < _LEAST and found:
-            continue
+    found: dict[tuple[str, str, str], float] = {}
+    for (candidate, role), p in sorted(odds.items(), key=lambda item: (-item[1], item[0])):
         group = case.candidates.is_group(int(fit.numbers[candidate]))
-        found.setdefault(
-            (ids(candidate), role), Partner(ids(candidate), "group" if group else "test", role, round(p * named, 4))
-        )
-        if group and not looked_into:
-            looked_into = True
+        kind = "group" if group else "test"
+        _add(found, (case.ids(fit)(candidate), kind, role), p)
+        if group and p >= _WORTH:
             for name, inside in _inside(case, fit, candidate, role):
-                found.setdefault((name, role), Partner(name, "test", role, round(p * named * inside, 4)))
-    return tuple(found.values())[:_MOST]
+                _add(found, (name, "test", role), p * inside)
+    brittle = sum(float(share) for writers, share in zip(hypotheses, shares, strict=True) if _is_brittle(writers))
+    main = "state-setter" if brittle > 0.5 else "polluter"
+
+    def rank(item: tuple[tuple[str, str, str], float]) -> tuple[Any, ...]:
+        (name, kind, role), p = item
+        return role == "cleaner", role != main, -round(p, 9), kind, name
+
+    ranked = sorted(found.items(), key=rank)
+    probable = [item for item in ranked if item[1] >= _LEAST] or ranked[:1]
+    return [Partner(name, kind, role, round(p * named, 4)) for (name, kind, role), p in probable]
+
+
+def _add(found: dict[tuple[str, str, str], float], key: tuple[str, str, str], p: float) -> None:
+    found[key] = min(1.0, found.get(key, 0.0) + p)
+
+
+def _is_brittle(writers: Writers) -> bool:
+    """Whether it fails unless somebody sets the state; who undoes that comes second."""
+    return writers.starts_bad and bool(writers.good)
 
 
 def _roles(writers: Writers) -> list[tuple[int, str]]:
@@ -66,7 +98,7 @@ def _inside(case: Case, fit: Fit, group: int, role: str) -> list[tuple[str, floa
     members = case.candidates.members(int(fit.numbers[group]))
     if len(members) > _GROUP:
         return []
-    written = last_written(fit.rows, case.orders, case.candidates, case.passed, np.array(members))
+    written = last_written(fit.rows, case.orders, case.candidates, np.array(members))
     latest = written.max(axis=0)
     wanted = fit.rows.failed == (1 if role == "polluter" else 0)
     last = (written == latest) & (latest >= 0)

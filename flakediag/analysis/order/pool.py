@@ -32,7 +32,6 @@ class Setting:
 
     orders: Orders
     candidates: Candidates
-    passed: NDArray[np.bool_]  # [R, T]
     groups: Mapping[str, NDArray[np.int32]]
     scales: Mapping[str, Doubles]
     usual: Doubles | None  # [R]: 0 for a run in the most usual order, 1 for another; None where no order was used twice
@@ -42,13 +41,13 @@ class Setting:
     group_share: float  # the share of the prior that groups of tests have together
     unnamed: float  # ln of the prior of an order dependence whose writers the model cannot name
     solo: float  # ln of the prior of named writers where a single test fails, against several with something in common
+    another_cause: float  # ln of the prior odds that a test depends on the order in a second way
     each_order: float  # ln of the prior that each order has an outcome of its own, against usual and unusual ones
     not_the_order: float  # ln of the prior that runs in the usual order differ by something else than their order
     same_signature: float  # ln of the prior odds that victims with one signature share their writers
     same_both: float  # those of one class with one signature
     same_class: float  # and those of one class, whatever their signatures
     every_share: float  # the share of the group of all tests
-    variant_share: float  # and the variants of tests (writing only when they pass, or fail)
     cells: int  # with more candidates × rows than this, a survey of fewer rows shortlists the candidates first
     shortlist: int
 
@@ -101,15 +100,10 @@ class Explanation:
 
 
 def candidate_prior(setting: Setting, victims: Sequence[int]) -> Doubles:
-    """[C]: ln of the prior of each candidate to be the writer, all together one (variants of a test share its part)."""
+    """[C]: ln of the prior of each candidate to be the writer, all together one."""
     candidates = setting.candidates
     weight = np.exp(setting.nearness * candidates.nearness(victims))
-    shares = (
-        setting.every_share,
-        setting.group_share,
-        1 - setting.group_share - setting.every_share,
-        setting.variant_share,
-    )
+    shares = (setting.every_share, setting.group_share, 1 - setting.group_share - setting.every_share)
     for kind, share in enumerate(shares):
         of = candidates.kinds == kind
         if of.any():
@@ -119,25 +113,48 @@ def candidate_prior(setting: Setting, victims: Sequence[int]) -> Doubles:
 
 
 def explain(setting: Setting, units: Sequence[Unit], chosen: Sequence[int]) -> Explanation:
-    rows = rows_of([(units[u].test, units[u].failed) for u in chosen], setting.orders)
-    prior = candidate_prior(setting, [units[u].test for u in chosen])
+    return _explain(setting, tuple(chosen), rows_of([(units[u].test, units[u].failed) for u in chosen], setting.orders))
+
+
+def explain_rest(setting: Setting, first: Explanation, failed: Mapping[int, Bytes]) -> Explanation | None:
+    """Order dependence of another kind in the rows that `first` expects to pass; None where that is not likely.
+
+    A test can be polluted by one test and in need of another. `failed`: how each test failed, whatever the signature.
+    """
+    tests = list(dict.fromkeys(first.fit.rows.tests))
+    rows = rows_of([(test, failed[test]) for test in tests], setting.orders)
+    written = last_written(rows, setting.orders, setting.candidates, first.fit.numbers)
+    rows = rows.keep(~first.fit.elsewhere(rows, written))
+    if rows.failures < 2 or rows.failures == len(rows) or len(np.unique(setting.orders.classes[rows.run])) < 2:
+        return None
+    second = _explain(setting, first.units, rows)
+    named = second.order - second.rival
+    return second if named + setting.another_cause > 0 else None
+
+
+def _explain(setting: Setting, chosen: tuple[int, ...], rows: Rows) -> Explanation:
+    prior = candidate_prior(setting, rows.tests)
     numbers = np.arange(setting.candidates.size)
     if len(rows) * len(numbers) > setting.cells:
         few = rows.keep(_telling_rows(rows, setting.orders, max(64, setting.cells // len(numbers))))
-        written = last_written(few, setting.orders, setting.candidates, setting.passed)
+        written = last_written(few, setting.orders, setting.candidates)
         numbers = survey(Fit(few, numbers, written, prior, setting.costs), setting.shortlist)
-    written = last_written(rows, setting.orders, setting.candidates, setting.passed, numbers)
+    written = last_written(rows, setting.orders, setting.candidates, numbers)
     fit = search(Fit(rows, numbers, written, prior[numbers], setting.costs))
-    costs = setting.costs
-    found = nulls.rivals(rows, setting.groups, setting.scales, setting.chance, costs.when_good)
-    unnamed = float("-inf")
-    if setting.usual is not None:  # where no order was used twice, this could not be told from a cause of the run
-        by_order = nulls.latent(rows, setting.orders.classes[rows.run], setting.chance, costs.when_good)
-        apart = nulls.change(rows, setting.usual[rows.run], setting.chance)
-        unnamed = log_sum([by_order + setting.each_order, apart]) - float(np.log(2)) + setting.unnamed
-        found["usual order"] = log_sum([by_order + setting.each_order, apart]) + setting.not_the_order
+    unnamed, found = _without_writers(setting, rows)
     solo = setting.solo if len(set(rows.tests)) == 1 else 0.0
-    return Explanation(tuple(chosen), fit, evidence_for_order(fit), unnamed, found, solo)
+    return Explanation(chosen, fit, evidence_for_order(fit), unnamed, found, solo)
+
+
+def _without_writers(setting: Setting, rows: Rows) -> tuple[float, dict[str, float]]:
+    """Order dependence whose writers nobody names, and what else than order dependence may explain the rows."""
+    found = nulls.rivals(rows, setting.groups, setting.scales, setting.chance, setting.costs.when_good)
+    if setting.usual is None:  # where no order was used twice, this could not be told from a cause of the run
+        return float("-inf"), found
+    by_order = nulls.latent(rows, setting.orders.classes[rows.run], setting.chance, setting.costs.when_good)
+    apart = nulls.change(rows, setting.usual[rows.run], setting.chance)
+    by_order = log_sum([by_order + setting.each_order, apart])
+    return by_order - float(np.log(2)) + setting.unnamed, {**found, "usual order": by_order + setting.not_the_order}
 
 
 def _telling_rows(rows: Rows, orders: Orders, count: int) -> NDArray[np.intp]:
@@ -182,11 +199,13 @@ def pool(
     out = [u for u in everyone if u not in members]
     if not out:
         return joint
-    # Leaving out whoever does not fit is easy: the rivals may explain everyone at once, those left out included.
+    # Leaving out whoever does not fit is easy: the rivals may explain everyone at once, those left out included; so may
+    # an order dependence without names.
     rows = rows_of([(units[u].test, units[u].failed) for u in everyone], setting.orders)
-    whole = nulls.rivals(rows, setting.groups, setting.scales, setting.chance, setting.costs.when_good)
-    apart = nulls.combined(whole) - joint.rival - sum(e.rival for u in out if (e := alone[u]) is not None)
-    return replace(joint, apart=apart)
+    unnamed, whole = _without_writers(setting, rows)
+    others = sum(e.rival for u in out if (e := alone[u]) is not None)
+    apart = nulls.combined(whole) - joint.rival - others
+    return replace(joint, apart=apart, unnamed=max(joint.unnamed, unnamed - others))
 
 
 def _evidence(explanation: Explanation | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from flakediag.analysis.order.candidates import Candidates, find_candidates
 from flakediag.analysis.order.fit import Costs, Fit
 from flakediag.analysis.order.marginal import Doubles, log_marginal, log_sum, mixture
-from flakediag.analysis.order.pool import Explanation, Setting, Unit, explain, pool, proposals
-from flakediag.analysis.order.units import Orders, find_orders, rows_of
+from flakediag.analysis.order.pool import Explanation, Setting, Unit, explain, explain_rest, pool, proposals
+from flakediag.analysis.order.units import Orders, find_orders, orders_inside, rows_of
 from flakediag.analysis.window import Bytes, Subject, Window
-from flakediag.model import Outcome, Run
+from flakediag.model import Run
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Case:
     same_order: float | None  # where the order never varied: ln of the Bayes factor of a fixed outcome against chance
     explanation: Explanation | None = None
     shared: tuple[int, ...] = ()  # the tests that are explained together with it, itself included
+    second: Explanation | None = None  # of what the first one leaves over, whatever the signature
 
     @property
     def orders(self) -> Orders:
@@ -39,10 +40,6 @@ class Case:
     @property
     def candidates(self) -> Candidates:
         return self.setting.candidates
-
-    @property
-    def passed(self) -> NDArray[np.bool_]:
-        return self.setting.passed
 
     @property
     def usual(self) -> Doubles | None:
@@ -67,7 +64,22 @@ class Case:
 
 
 def study(window: Window, subjects: Sequence[Subject], figures: Mapping[str, Any]) -> list[Case]:
-    setting = _setting(window, subjects, figures)
+    setting = _setting(window, figures)
+    cases = _study(window, subjects, setting)
+    inside = orders_inside(window, setting.orders)
+    if inside is None:
+        return cases
+    # No order is unusual here: those of the other classes may have been the same or not.
+    within = _study(window, subjects, replace(setting, orders=inside, usual=None))
+    return [max(pair, key=_factor) for pair in zip(cases, within, strict=True)]
+
+
+def _factor(case: Case) -> float:
+    """How much the best explanation says for order dependence; 0 where there is none."""
+    return case.explanation.factor if case.explanation is not None else 0.0
+
+
+def _study(window: Window, subjects: Sequence[Subject], setting: Setting) -> list[Case]:
     units = _units(subjects)
     alone = [_alone(setting, units, number) for number in range(len(units))]
     keys = [_keys(setting, window, subjects, unit) for unit in units]
@@ -77,8 +89,33 @@ def study(window: Window, subjects: Sequence[Subject], figures: Mapping[str, Any
         if (found := pool(setting, units, alone, together, sharing)) is not None
     ]
     best = [_best(number, units, alone, pools) for number in range(len(subjects))]
+    seconds = _seconds(setting, subjects, best)
     names = tuple(test.id for test in window.tests)
-    return [_case(setting, names, units, subject, own) for subject, own in zip(subjects, best, strict=True)]
+    return [
+        _case(setting, names, units, subject, own, second)
+        for subject, own, second in zip(subjects, best, seconds, strict=True)
+    ]
+
+
+def _seconds(
+    setting: Setting, subjects: Sequence[Subject], best: Sequence[Explanation | None]
+) -> list[Explanation | None]:
+    """A second kind of order dependence beside the first one, for the subjects that have failures left over."""
+    failed: dict[int, Bytes] = {}
+    for subject in subjects:
+        known = failed.setdefault(subject.test, subject.failed)
+        failed[subject.test] = np.maximum(known, subject.failed)
+    found: dict[int, Explanation | None] = {}
+    seconds: list[Explanation | None] = []
+    for subject, first in zip(subjects, best, strict=True):
+        second = None
+        if first is not None and first.factor > 0:
+            if id(first) not in found:
+                found[id(first)] = explain_rest(setting, first, failed)
+            second = found[id(first)]
+        has_some = second is not None and second.fit.rows.of(subject.test).failures > 0
+        seconds.append(second if has_some else None)
+    return seconds
 
 
 def _units(subjects: Sequence[Subject]) -> list[Unit]:
@@ -125,7 +162,12 @@ def _best(
 
 
 def _case(
-    setting: Setting, names: tuple[str, ...], units: Sequence[Unit], subject: Subject, explanation: Explanation | None
+    setting: Setting,
+    names: tuple[str, ...],
+    units: Sequence[Unit],
+    subject: Subject,
+    explanation: Explanation | None,
+    second: Explanation | None,
 ) -> Case:
     says = subject.failed >= 0
     known = setting.orders.trusted & (setting.orders.when[:, subject.test] >= 0)
@@ -136,15 +178,11 @@ def _case(
         fixed = [float(log_marginal(k, n, rate)) for rate in (setting.costs.when_bad, setting.costs.when_good)]
         same = log_sum(fixed) - float(np.log(2)) - float(log_marginal(k, n, setting.chance))
     shared = tuple(dict.fromkeys(units[u].test for u in explanation.units)) if explanation else ()
-    return Case(subject.test, names, setting, runs, k, int((says & ~known).sum()), same, explanation, shared)
+    return Case(subject.test, names, setting, runs, k, int((says & ~known).sum()), same, explanation, shared, second)
 
 
-def _setting(window: Window, subjects: Sequence[Subject], figures: Mapping[str, Any]) -> Setting:
+def _setting(window: Window, figures: Mapping[str, Any]) -> Setting:
     orders = find_orders(window)
-    passed = window.outcomes == Outcome.PASSED
-    ran = window.executed[orders.trusted]
-    well = passed[orders.trusted]
-    mixed = np.flatnonzero(well.any(axis=0) & (ran & ~well).any(axis=0)) if len(ran) else np.array([], dtype=int)
     costs = Costs(
         when_bad=mixture(figures["when_bad"]),
         when_good=mixture(figures["when_good"]),
@@ -157,8 +195,7 @@ def _setting(window: Window, subjects: Sequence[Subject], figures: Mapping[str, 
     )
     return Setting(
         orders=orders,
-        candidates=find_candidates(window.tests, [int(test) for test in mixed] if figures["variants"] else []),
-        passed=passed,
+        candidates=find_candidates(window.tests),
         groups=_groups(window.runs),
         scales=_scales(window),
         usual=_usual(orders),
@@ -168,13 +205,13 @@ def _setting(window: Window, subjects: Sequence[Subject], figures: Mapping[str, 
         group_share=float(figures["groups"]),
         unnamed=float(np.log(figures["unnamed"])),
         solo=float(np.log(figures["solo"])),
+        another_cause=float(np.log(figures["another_cause"])),
         each_order=float(np.log(figures["each_order"])),
         not_the_order=float(np.log(figures["not_the_order"])),
         same_signature=float(figures["same_signature"]),
         same_both=float(figures["same_both"]),
         same_class=float(figures["same_class"]),
         every_share=float(figures["every_test"]),
-        variant_share=float(figures["variants"]),
         cells=int(figures["cells"]),
         shortlist=int(figures["shortlist"]),
     )

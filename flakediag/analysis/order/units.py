@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from flakediag.analysis.window import Bytes, Window
 
 NEVER = -2  # nobody wrote; -1 is the state in which the process started
+RANKS = 3  # of writers at one position: all tests, a group, a single test
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Rows:
     def keep(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
         return Rows(self.tests, self.member[mask], self.run[mask], self.position[mask], self.failed[mask])
 
+    def of(self, test: int) -> Rows:
+        """The rows of one test."""
+        return self.keep(np.isin(self.member, self.members_of(test)))
+
+    def members_of(self, test: int) -> list[int]:
+        return [member for member, own in enumerate(self.tests) if own == test]
+
     def only(self, members: list[int]) -> Rows:
         """The rows of some members, renumbered in the given order."""
         new = np.full(len(self.tests), -1, dtype=np.int32)
@@ -49,16 +57,25 @@ class Orders:
 
     `when`: int16 or int32[R, T], the position of each test that executed, `NEVER` where it did not.
     `trusted`: bool[R]. `classes`: int32[R], runs with the same number executed the same tests in the same order.
+    `inside`: what is known is the order within each class; of the tests of other classes, none is known to have run
+    before.
     """
 
     when: NDArray[np.signedinteger]
     trusted: NDArray[np.bool_]
+    inside: bool = False
 
     @cached_property
     def classes(self) -> NDArray[np.int32]:
         seen: dict[bytes, int] = {}
         numbers = [seen.setdefault(self._digest(row), len(seen)) for row in self.when]
         return np.array(numbers, dtype=np.int32)
+
+    @cached_property
+    def ranked(self) -> NDArray[np.signedinteger]:
+        """[T, R]: `RANKS` × position + the rank of a single test, or `NEVER`."""
+        kind = self.when.dtype.type
+        return np.ascontiguousarray(np.maximum(self.when * kind(RANKS) + kind(RANKS - 1), kind(NEVER)).T)
 
     @cached_property
     def before(self) -> NDArray[np.signedinteger]:
@@ -83,6 +100,12 @@ def find_orders(window: Window) -> Orders:
     if longest < np.iinfo(np.int16).max // 3 - 1:  # room for the ranks of writers.py
         when = when.astype(np.int16)
     return Orders(when, window.serial)
+
+
+def orders_inside(window: Window, orders: Orders) -> Orders | None:
+    """The orders within classes, where some runs tell no more than these."""
+    told = np.array([run.ordered_classes for run in window.runs], dtype=np.bool_)
+    return Orders(orders.when, orders.trusted | told, inside=True) if told.any() else None
 
 
 def rows_of(members: list[tuple[int, Bytes]], orders: Orders) -> Rows:
