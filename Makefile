@@ -2,6 +2,7 @@
 # make test   lint, types and all tests
 # make smoke  the fixture's own suites, once, against a real PostgreSQL
 # make record the fixtures' recordings anew, by the real runners
+# make accuracy  docs/accuracy.md anew: how often causes and partners are right (ten minutes)
 # Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 DEMO := .flakediag/demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint types unit smoke record clean
+.PHONY: help demo test lint types unit smoke record accuracy clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c3-
@@ -53,6 +54,10 @@ smoke:
 record:
 	$(PYTHON) fixtures/orders_service/record.py
 	for runner in jest surefire gotestsum rspec; do $(PYTHON) fixtures/other_runners/record.py $$runner || exit 1; done
+
+# Every figure of docs/accuracy.md, with fixed seeds.
+accuracy: $(VENV)/installed
+	$(BIN)/python tools/accuracy.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -178,8 +178,8 @@ class Run:
 class InputFile:
     """One file that a run came from. `digest` is the SHA-256 of its (decompressed) bytes, in hex.
 
-    `cases`, `failures`, `errors` and `skipped` count test cases as the file writes them (one that holds a failure and an
-    error counts for both); `results` counts what was made of them, retries joined.
+    `cases`, `failures`, `errors` and `skipped` count test cases as the file writes them (one that holds a failure and
+    an error counts for both); `results` counts what was made of them, retries joined.
     """
 
     path: str

@@ -232,7 +232,7 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
     """The tests that are flaky with the added runs and were not without them."""
     found: set[str] = set()
     for project in projects:
-        window = history.window(_resolve(history, Scope(project=project)))
+        window = history.window(resolve(history, Scope(project=project)))
         if added and window.failures:
             found |= flaky_tests(window) - flaky_tests(_without(window, added))
     return found
@@ -261,7 +261,7 @@ def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None =
 
 
 def _report(history: History, scope: Scope, now: datetime, progress: Progress | None = None) -> Report:
-    resolved = _resolve(history, scope)
+    resolved = resolve(history, scope)
     if progress:
         progress(0, 2, "reading the history")
     window = history.window(resolved)
@@ -290,7 +290,7 @@ def _with_fix(finding: Finding) -> Finding:
     return replace(finding, fix=suggest(finding.test, finding.cause, finding.framework, signature=signature))
 
 
-def _resolve(history: History, scope: Scope) -> Scope:
+def resolve(history: History, scope: Scope) -> Scope:
     """The scope with its project and branch settled. Raises `UsageError` where several projects leave it open."""
     projects = history.projects()
     project = scope.project
@@ -333,7 +333,7 @@ def show(db: Path, test: str, scope: Scope, *, now: datetime) -> Finding:
     Raises `UsageError` where none or several match, naming the nearest.
     """
     with History.open(db, "read") as history:
-        resolved = _resolve(history, scope)
+        resolved = resolve(history, scope)
         window = history.window(resolved)
     index = _find(test, [identity.id for identity in window.tests])
     if not window.executed[:, index].any():
@@ -397,7 +397,7 @@ def _beside(history: History, scope: Scope, baseline: str) -> Scope:
     """The scope on a branch other than the baseline: the one asked for, or that of the newest such run."""
     if scope.branch is not None:
         return scope
-    everywhere = _resolve(history, replace(scope, all_branches=True))
+    everywhere = resolve(history, replace(scope, all_branches=True))
     others = (s.run.branch for s in history.runs(everywhere) if s.run.branch not in (None, baseline))
     branch = next(others, None)
     if branch is None:
@@ -408,7 +408,7 @@ def _beside(history: History, scope: Scope, baseline: str) -> Scope:
 def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:
     """The stored runs, newest first; every branch unless the scope names one."""
     with History.open(db, "read") as history:
-        stored = history.runs(_resolve(history, replace(scope, all_branches=True)))
+        stored = history.runs(resolve(history, replace(scope, all_branches=True)))
     return tuple(
         RunSummary(run=s.run, results=s.results, failures=s.failures, errors=s.errors, skipped=s.skipped)
         for s in stored
@@ -418,7 +418,7 @@ def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:
 def tests(db: Path, scope: Scope, pattern: str | None = None) -> tuple[TestSummary, ...]:
     """The known tests, by id; `pattern` keeps those whose id contains it."""
     with History.open(db, "read") as history:
-        counted = history.tests(_resolve(history, replace(scope, all_branches=True)), pattern)
+        counted = history.tests(resolve(history, replace(scope, all_branches=True)), pattern)
     return tuple(
         TestSummary(id=c.test.id, runs=c.runs, failures=c.failures, last_run=c.last_run)
         for c in sorted(counted, key=lambda c: c.test.id)

@@ -28,7 +28,11 @@ MAY_IMPORT = {
     "service": {
         *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm"),
     },
-    "cli": {"model", "errors", "service", "report", "config"},
+    "selftest": {"model", "errors", "analysis", "history", "service"},
+    "experiments": {
+        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "confirm", "service"),
+    },
+    "cli": {"model", "errors", "service", "selftest", "experiments", "report", "config"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }
@@ -117,7 +121,7 @@ def test_help_and_version_load_nothing_heavy(args: list[str]) -> None:
     assert [name for name in loaded if name.startswith("flakediag.") and "cli" not in name] == ["flakediag.errors"]
 
 
-@pytest.mark.parametrize("command", ["ingest", "report", "show", "gate", "runs", "tests"])
+@pytest.mark.parametrize("command", ["ingest", "report", "show", "plan", "confirm", "gate", "runs", "tests"])
 def test_the_help_of_a_command_loads_neither_the_history_nor_the_analysis(command: str) -> None:
     script = (
         "import sys\nfrom flakediag.cli import main\n"

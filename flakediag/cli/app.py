@@ -23,9 +23,12 @@ COMMANDS = {
     "ingest": "Read test reports into the history.",
     "report": "Rank the flaky tests, with cause, evidence and fix.",
     "show": "Everything about one test.",
+    "plan": "The next runs that would tell most, as commands.",
+    "confirm": "Prove a cause, or a fix, with chosen runs.",
     "gate": "Exit 1 when the suite is too flaky.",
     "runs": "List the stored runs.",
     "tests": "List the known tests.",
+    "selftest": "Plant known flakes into a copy of the history and see which are found.",
     "completion": "Print the shell's completion script.",
 }
 
