@@ -20,7 +20,7 @@ from flakediag.analysis.gate import decide
 from flakediag.analysis.signature import signature_of
 from flakediag.analysis.window import Window
 from flakediag.ci import CiInfo, from_environ
-from flakediag.errors import UsageError
+from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
 from flakediag.junit import read_reports
 from flakediag.model import (
@@ -139,10 +139,11 @@ def ingest(
 
 def _only_project(db: Path) -> str:
     """What runs are filed under that name no project: the project of a history that has one, else "default"."""
-    if not db.exists():
+    try:
+        with History.open(db, "read") as history:
+            projects = history.projects()
+    except HistoryError:  # none yet, or only begun; what else is wrong with it is told when it is opened to write
         return DEFAULT_PROJECT
-    with History.open(db, "read") as history:
-        projects = history.projects()
     return projects[0] if len(projects) == 1 else DEFAULT_PROJECT
 
 

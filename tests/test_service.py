@@ -10,7 +10,7 @@ from reports import pytest_report, write_runs
 
 from flakediag import service
 from flakediag.ci import CiInfo
-from flakediag.errors import UsageError
+from flakediag.errors import HistoryError, UsageError
 from flakediag.model import FileStatus, GateStatus, Metric, Scope, Verdict
 from flakediag.service import RunInfo
 
@@ -209,3 +209,15 @@ def test_a_report_is_read_from_standard_input(tmp_path: Path) -> None:
         0,
         "stored 1 run, 2 results, 1 failure, 0 new flaky tests",
     )
+
+
+def test_a_history_that_was_only_begun_when_its_process_was_killed_is_completed(db: Path, tmp_path: Path) -> None:
+    db.touch()  # SQLite makes the file before the first migration has run
+    assert ingest(db, write_runs(tmp_path / "r", ["..", "F."])).runs == 2
+
+
+def test_a_file_that_is_no_history_is_refused_and_left_alone(db: Path, tmp_path: Path) -> None:
+    db.write_text("my notes, " * 50)
+    with pytest.raises(HistoryError, match="not a flakediag history"):
+        ingest(db, write_runs(tmp_path / "r", [".."]))
+    assert db.read_text().startswith("my notes")
