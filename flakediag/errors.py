@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller (DESIGN: the command line)."""
+    """What the process tells its caller."""
 
     OK = 0
     GATE_TRIPPED = 1
