@@ -44,7 +44,3 @@ class ConfigError(UserError):
 
 class HistoryError(UserError):
     """The history cannot be opened, read or written."""
-
-
-class UnreadableReportError(UserError):
-    """One input file is not a report that can be read; the other files are not affected."""

@@ -22,7 +22,7 @@ from flakediag.analysis.window import Window
 from flakediag.ci import CiInfo, from_environ
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
-from flakediag.junit import read_reports
+from flakediag.junit import file_report, read_reports
 from flakediag.model import (
     FileReport,
     FileStatus,
@@ -207,20 +207,8 @@ def _checked_out(ci: CiInfo, run: Run, info: RunInfo, notes: list[str]) -> CiInf
 def _file_reports(report: RunReport, stored: Stored) -> Iterator[FileReport]:
     known = {file.digest for file in stored.known}
     for file in report.files:
-        yield FileReport(
-            path=file.path,
-            status=_status(file, known),
-            reason="its content is in the history already" if file.digest in known else file.partial,
-            producer=report.run.producer,
-            run=stored.run,
-            cases=file.cases,
-            results=file.results,
-            failures=file.failures,
-            errors=file.errors,
-            skipped=file.skipped,
-            order=report.run.order,
-            parallelism=report.run.parallelism,
-        )
+        reason = "its content is in the history already" if file.digest in known else file.partial
+        yield file_report(report, file, _status(file, known), reason, run=stored.run)
 
 
 def _status(file: InputFile, known: set[str]) -> FileStatus:

@@ -21,7 +21,7 @@ from flakediag.analysis.rank import impacts
 from flakediag.analysis.rates import failed_attempts, rate_of, suite_rates
 from flakediag.analysis.subjects import subjects_of
 from flakediag.analysis.verdict import CommitOutcomes, Judgement, judge
-from flakediag.analysis.window import Failure, Subject, Window
+from flakediag.analysis.window import Subject, Window
 from flakediag.model import (
     Cluster,
     Diagnosis,
@@ -74,11 +74,17 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
     flaky = [test for test, judgement in verdicts.items() if judgement.verdict is Verdict.FLAKY]
     is_flaky = np.zeros(len(window.tests), dtype=np.bool_)
     is_flaky[flaky] = True
+    judged = verdicts | quiet
     signatures, causes = _causes(window, flaky, counted)
+    # What a test says that is not flaky is worth showing too; the cause of a flake is not asked.
+    for subject in subjects_of(window, (test for test in judged if test not in causes), counted):
+        signatures[subject.test].append(_signature(window, subject, combine([])))
     costs = impacts(window, counted)
     unranked = [
-        _finding(window, test, judgement, failed[:, test] & counted, counted, signatures, causes, costs[test])
-        for test, judgement in (verdicts | quiet).items()
+        _finding(
+            window, test, judgement, failed[:, test] & counted, counted, signatures[test], causes.get(test), costs[test]
+        )
+        for test, judgement in judged.items()
     ]
     ranked = sorted(unranked, key=lambda f: (RANKED.index(f.verdict), -f.impact.score, -f.failures, f.id))
     clusters = _clusters(window, flaky, failed & counted[:, None], causes, signatures)
@@ -100,9 +106,7 @@ def _verdicts(window: Window, failed: NDArray[np.bool_], counted: NDArray[np.boo
     executed = window.executed & counted[:, None]
     by_commit = commits(window)
     # An attempt that failed and one that passed: a retry that recovered, or a test that ran twice.
-    recovered = failed & (window.outcomes == Outcome.PASSED)
-    if window.failures:
-        recovered |= failed & _passed_too(window)
+    recovered = failed & _passed_too(window)
     found = {}
     for test in np.flatnonzero((failed & counted[:, None]).any(axis=0)):
         history = []
@@ -133,14 +137,14 @@ def _passed_too(window: Window) -> NDArray[np.bool_]:
 
 def _causes(
     window: Window, flaky: Sequence[int], counted: NDArray[np.bool_]
-) -> tuple[dict[int, list[SignatureFinding]], dict[int, Diagnosis]]:
+) -> tuple[defaultdict[int, list[SignatureFinding]], dict[int, Diagnosis]]:
     """For each flaky test, its signatures with their causes, and the cause of the test as a whole."""
     subjects = subjects_of(window, flaky, counted)
     evidence: list[list[Evidence]] = [[] for _ in subjects]
     for find in FINDERS:
         for mine, found in zip(evidence, find(window, subjects), strict=True):
             mine.extend(found)
-    signatures: dict[int, list[SignatureFinding]] = defaultdict(list)
+    signatures: defaultdict[int, list[SignatureFinding]] = defaultdict(list)
     for subject, mine in zip(subjects, evidence, strict=True):
         signatures[subject.test].append(_signature(window, subject, combine(mine)))
     causes = {
@@ -171,14 +175,13 @@ def _finding(
     judgement: Judgement,
     failed: NDArray[np.bool_],
     counted: NDArray[np.bool_],
-    signatures: dict[int, list[SignatureFinding]],
-    causes: dict[int, Diagnosis],
+    signatures: Sequence[SignatureFinding],
+    cause: Diagnosis | None,
     impact: Impact,
 ) -> Finding:
     ran = np.flatnonzero(window.executed[:, test] & (counted if failed.any() else True))
     moments = [window.runs[r].started_at for r in np.flatnonzero(failed)]
-    mine = signatures.get(test) or _undiagnosed(window, test, counted)
-    lead = mine[0] if mine else None
+    lead = signatures[0] if signatures else None
     since = None
     if judgement.verdict in (Verdict.BROKEN, Verdict.FIXED):
         since = _commit_at(window, test, judgement.since, counted)
@@ -190,8 +193,8 @@ def _finding(
         rate=rate_of(int(failed.sum()), len(ran)),
         framework=framework_of(window.runs[ran[-1]].producer),
         reason=judgement.reason,
-        cause=causes.get(test),
-        signatures=tuple(mine),
+        cause=cause,
+        signatures=tuple(signatures),
         boundary=lead.boundary if lead else None,
         artefacts=lead.artefacts if lead else (),
         impact=impact,
@@ -200,11 +203,6 @@ def _finding(
         since_commit=since,
         timeline=_timeline(window, test),
     )
-
-
-def _undiagnosed(window: Window, test: int, counted: NDArray[np.bool_]) -> list[SignatureFinding]:
-    """The signatures of a test that is not flaky: what it says is worth showing, the cause of a flake is not asked."""
-    return [_signature(window, s, combine([])) for s in subjects_of(window, [test], counted) if s.failures]
 
 
 def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]) -> str | None:
@@ -216,8 +214,7 @@ def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]
 
 
 def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
-    said: dict[int, Failure] = {f.run: f for f in window.failures if f.test == test}
-    attempts = {int(window.run[i]): int(window.attempts[i]) for i in np.flatnonzero(window.test == test)}
+    said = {f.run: f for f in window.failures_of.get(test, ())}
     entries = []
     for r in np.flatnonzero(window.positions[:, test] >= 0):
         duration = float(window.durations[r, test])
@@ -225,7 +222,7 @@ def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
             TimelineEntry(
                 run=window.runs[r],
                 outcome=Outcome(int(window.outcomes[r, test])),
-                attempts=attempts[int(r)],
+                attempts=int(window.tries[r, test]),
                 duration=None if np.isnan(duration) else duration,
                 position=int(window.positions[r, test]),
                 signature=said[int(r)].signature if int(r) in said else None,

@@ -18,13 +18,10 @@ def subjects_of(window: Window, tests: Iterable[int], counted: NDArray[np.bool_]
 
     counted: bool[R]; the other runs (outages) say nothing about anybody.
     """
-    by_test: dict[int, list[Failure]] = defaultdict(list)
-    for failure in window.failures:
-        if counted[failure.run]:
-            by_test[failure.test].append(failure)
     found = []
     for test in tests:
-        found.extend(_split(window, test, by_test[test], counted))
+        failures = [failure for failure in window.failures_of.get(test, ()) if counted[failure.run]]
+        found.extend(_split(window, test, failures, counted))
     return found
 
 

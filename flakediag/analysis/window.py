@@ -83,6 +83,21 @@ class Window:
         return matrix
 
     @cached_property
+    def tries(self) -> Bytes:
+        """int8[R, T]: attempts, 0 where absent; the last of duplicates."""
+        matrix = np.zeros(self.shape, dtype=np.int8)
+        matrix[self.run, self.test] = self.attempts
+        return matrix
+
+    @cached_property
+    def failures_of(self) -> dict[int, list[Failure]]:
+        """The failures of each test that has any, in the order of `failures`."""
+        by_test: dict[int, list[Failure]] = {}
+        for failure in self.failures:
+            by_test.setdefault(failure.test, []).append(failure)
+        return by_test
+
+    @cached_property
     def executed(self) -> NDArray[np.bool_]:
         """bool[R, T]: the test ran (skipped tests did not)."""
         ran: NDArray[np.bool_] = (self.outcomes != NOT_RUN) & (self.outcomes != Outcome.SKIPPED)

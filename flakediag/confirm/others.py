@@ -230,25 +230,14 @@ class Go:
         return Call(argv, (report,))
 
 
-class Rspec(ByReport):
+class Rspec(_Scripts):
     name = "RSpec"
     limits = "RSpec takes the order of files, but runs the examples of a file as they are written"
-
-    def __init__(self, folder: Path, program: str | None) -> None:
-        self._folder = folder
-        self._program = program
-
-    def known(self, tests: Sequence[Identity]) -> list[bool]:
-        return [_safe(self._file(test)) and bool(test.name) for test in tests]
-
-    def arranged(self, before: Sequence[Identity], test: Identity) -> Sequence[Identity] | None:
-        away = [t for t in before if self._file(t) != self._file(test)]
-        return [*away, *(t for t in before if self._file(t) == self._file(test))]
 
     def call(self, tests: Sequence[Identity], scratch: Path) -> Call:
         report = scratch / "report.xml"
         usual = "bundle exec rspec" if (self._folder / "Gemfile").exists() else "rspec"
-        files = dict.fromkeys(self._file(test) for test in tests)
+        files = self._files(tests)
         examples = dict.fromkeys(f"--example={test.name}" for test in tests)
         argv = (
             *_words(self._program, usual), "--order", "defined", "--require", "rspec_junit_formatter",

@@ -13,12 +13,12 @@ from flakediag.errors import UsageError
 from flakediag.junit.problems import UnreadableError
 from flakediag.junit.reader import read_document
 from flakediag.junit.results import Reading, understand
-from flakediag.junit.runs import belongs_together, duplicate_files, run_of, runs_of
+from flakediag.junit.runs import belongs_together, duplicate_files, file_report, run_of, runs_of
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.sources import Refusal, Source, find_sources
 from flakediag.model import FileReport, FileStatus, RunReport
 
-__all__ = ["ReadSettings", "read_reports"]
+__all__ = ["ReadSettings", "file_report", "read_reports"]
 
 Progress = Callable[[int, int | None, str], None]
 

@@ -14,7 +14,7 @@ from flakediag.junit.dialects import PARALLEL
 from flakediag.junit.document import Document
 from flakediag.junit.results import Reading, result_of
 from flakediag.junit.text import natural
-from flakediag.model import Attempt, CaseResult, FileReport, FileStatus, Identity, Order, Run, RunReport
+from flakediag.model import Attempt, CaseResult, FileReport, FileStatus, Identity, InputFile, Order, Run, RunReport
 
 AGGREGATE = "TESTS-TestSuites.xml"  # Ant's junitreport: the other files of the folder once more
 
@@ -268,19 +268,28 @@ def _duplicate(reading: Reading, reason: str) -> FileReport:
     )
 
 
+def file_report(
+    report: RunReport, file: InputFile, status: FileStatus, reason: str | None, *, run: int | None = None
+) -> FileReport:
+    """What became of one of the files of a run; `run` is its number in the history."""
+    return FileReport(
+        path=file.path,
+        status=status,
+        reason=reason,
+        producer=report.run.producer,
+        run=run,
+        cases=file.cases,
+        results=file.results,
+        failures=file.failures,
+        errors=file.errors,
+        skipped=file.skipped,
+        order=report.run.order,
+        parallelism=report.run.parallelism,
+    )
+
+
 def duplicate_files(report: RunReport, of: str) -> Iterator[FileReport]:
     """The files of a run that was already read in the same call."""
+    reason = f"the same bytes as {of}" if len(report.files) == 1 else f"the same run as {of}"
     for file in report.files:
-        yield FileReport(
-            path=file.path,
-            status=FileStatus.DUPLICATE,
-            reason=f"the same bytes as {of}" if len(report.files) == 1 else f"the same run as {of}",
-            producer=report.run.producer,
-            cases=file.cases,
-            results=file.results,
-            failures=file.failures,
-            errors=file.errors,
-            skipped=file.skipped,
-            order=report.run.order,
-            parallelism=report.run.parallelism,
-        )
+        yield file_report(report, file, FileStatus.DUPLICATE, reason)
