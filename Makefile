@@ -2,6 +2,8 @@
 # make test   lint, types and all tests
 # make smoke  the fixture's own suites, once, against a real PostgreSQL
 # make record the fixtures' recordings anew, by the real runners
+# make docs   the documentation as a site, in build/site
+# make tutorial  docs/tutorial.md anew: what its commands print now
 # make accuracy  docs/accuracy.md anew: how often causes and partners are right (ten minutes)
 # Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
 
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 DEMO := .flakediag/demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint types unit smoke record accuracy clean
+.PHONY: help demo test lint types unit docs tutorial smoke record accuracy clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c3-
@@ -45,6 +47,14 @@ types: $(VENV)/installed-dev
 
 unit: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -q
+
+# Strict: a broken link or a page outside the navigation fails it. Needs no network once .venv is there.
+docs: $(VENV)/installed-dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "build/site/index.html"
+
+tutorial: $(VENV)/installed
+	$(BIN)/python tools/tutorial.py
 
 # The orders service itself: both suites once, against a real PostgreSQL.
 smoke:

@@ -6,7 +6,9 @@
 Each suite is generated: 100 or 400 tests in files of ten, and one test that fails depending on what ran before it. Both
 tools run it with the same interpreter and the same pytest; every execution of a test is counted by the suite itself.
 flakediag is given what CI would have recorded: shuffled runs, as many as the column says, at least one of them failed
-and one passed. Bisection is given the suite and the failing test, as it asks for.
+and one passed; "fixed": three runs in the listed order, which never varied; "none": parallel runs, of which no order is
+known, so that it knows no more than the names of the tests. Bisection is given the suite and the failing test, as it
+asks for. The partners' and the test's places are drawn from the whole suite; with --near they share its file.
 """
 
 from __future__ import annotations
@@ -59,20 +61,22 @@ def suite(folder: Path, size: int, claim: Claim, victim: int) -> None:
         (folder / f"test_m{first // PER_FILE:02}.py").write_text(text)
 
 
-def record(folder: Path, size: int, claim: Claim, victim: int, runs: int, rng: random.Random) -> None:
-    """Reports of shuffled runs; both outcomes occur in them."""
+def record(folder: Path, size: int, claim: Claim, victim: int, recorded: str, rng: random.Random) -> None:
+    """Reports of shuffled runs, in which both outcomes occur; or of runs in one order, or in one that nobody knows."""
     folder.mkdir()
     seen: list[bool] = []
+    runs = int(recorded) if recorded.isdigit() else 3
     while len(seen) < runs:
-        order = rng.sample(range(size), size)
-        failed = claim.fails(order[: order.index(victim)])
-        if len(seen) == runs - 1 and len({*seen, failed}) == 1:
+        order = rng.sample(range(size), size) if recorded.isdigit() else list(range(size))
+        failed = claim.fails(order[: order.index(victim)]) if recorded != "none" else len(seen) == 1
+        if recorded.isdigit() and len(seen) == runs - 1 and len({*seen, failed}) == 1:
             continue
         seen.append(failed)
         cases = []
         for test in order:
             classname, _, own = name(test).partition("::")
-            head = f'<testcase classname="{classname}" name="{own}" time="0.001"'
+            seconds = 1.0 if recorded == "none" else 0.001  # more than the wall clock: workers beside each other
+            head = f'<testcase classname="{classname}" name="{own}" time="{seconds}"'
             said = "AssertionError: assert not True"
             cases.append(
                 head
@@ -146,7 +150,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="has pytest and detect-test-pollution")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400])
-    parser.add_argument("--recorded", type=int, nargs="+", default=[2, 6, 12])
+    parser.add_argument("--recorded", nargs="+", default=["none", "fixed", "2", "8"], help="runs, fixed, or none")
+    parser.add_argument("--near", action="store_true", help="the partners are in the test's own file")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--all", action="store_true", help="flakediag also looks for everybody else")
     args = parser.parse_args()
@@ -158,7 +163,9 @@ def main() -> None:
             rows: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
             for seed in range(args.seeds):
                 rng = random.Random(f"{size} {kind} {seed}")
-                a, b, victim = sorted(rng.sample(range(size), 3))
+                first = rng.randrange(size // PER_FILE) * PER_FILE
+                places = range(first, first + PER_FILE) if args.near else range(size)
+                a, b, victim = sorted(rng.sample(places, 3))
                 claim = make(a, b)
                 with tempfile.TemporaryDirectory() as made:
                     base = Path(made)
@@ -169,7 +176,7 @@ def main() -> None:
                             (base / old).unlink(missing_ok=True)
                         record(base / f"r{runs}", size, claim, victim, runs, rng)
                         (base / f"r{runs}").rename(base / "reports")
-                        rows.setdefault(("flakediag", str(runs)), []).append(
+                        rows.setdefault(("flakediag", runs), []).append(
                             flakediag(base, args.python, environ, claim, victim, args.all)
                         )
                         (base / "reports").rename(base / f"r{runs}")

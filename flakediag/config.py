@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flakediag.errors import ConfigError
-from flakediag.model import Metric
+from flakediag.model import GateRule, Metric
 
 PREFIX = "FLAKEDIAG_"
 
@@ -30,8 +30,16 @@ class Settings:
     max_runs: int = 500
     metric: Metric = Metric.TESTS
     max_flaky_rate: float | None = None
+    max_flaky_tests: float | None = None
+    max_flaky_runs: float | None = None
+    max_flaky_executions: float | None = None
+    rules: tuple[GateRule, ...] = ()
+    strict: bool = False
     min_runs: int = 10
     baseline: str | None = None
+    ratchet_file: Path | None = None
+    quarantine: Path | None = None
+    quarantine_max_days: int = 90
     source: Path | None = None  # the file that was read, None without one
 
 
@@ -71,6 +79,15 @@ def word(value: object) -> str:
     return value
 
 
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
 def _metric(value: object) -> Metric:
     try:
         return Metric(str(value))
@@ -82,6 +99,35 @@ def _path(value: object) -> Path:
     return Path(word(value)).expanduser()
 
 
+_RULE: dict[str, Callable[[object], Any]] = {"path": word, "owner": word, "metric": _metric, "max": rate}
+
+
+def _rules(value: object) -> tuple[GateRule, ...]:
+    """The tables `[[tool.flakediag.gate.rules]]`."""
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise ValueError("must be tables: [[tool.flakediag.gate.rules]]")
+    return tuple(_rule(table, place) for place, table in enumerate(value, 1))
+
+
+def _rule(table: Mapping[str, object], place: int) -> GateRule:
+    values = {}
+    for key, value in table.items():
+        if key not in _RULE:
+            raise ValueError(f"has the unknown key {key!r} in rule {place}: known are {', '.join(_RULE)}")
+        try:
+            values[key] = _RULE[key](value)
+        except ValueError as error:
+            raise ValueError(f"has {key} = {value!r} in rule {place}, which {error}") from None
+    if "max" not in values or ("path" in values) == ("owner" in values):
+        raise ValueError(f"needs in rule {place} a max and either a path or an owner")
+    return GateRule(
+        metric=values.get("metric", Metric.TESTS),
+        limit=values["max"],
+        path=values.get("path"),
+        owner=values.get("owner"),
+    )
+
+
 # Field of Settings -> (its name in the file, its reader). The names are those of the flags.
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "db": ("db", _path),
@@ -91,11 +137,20 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "max_runs": ("max-runs", count),
     "max_flaky_rate": ("gate.max-flaky-rate", rate),
     "metric": ("gate.metric", _metric),
+    "max_flaky_tests": ("gate.max-flaky-tests", rate),
+    "max_flaky_runs": ("gate.max-flaky-runs", rate),
+    "max_flaky_executions": ("gate.max-flaky-executions", rate),
+    "rules": ("gate.rules", _rules),
+    "strict": ("gate.strict", _switch),
     "min_runs": ("gate.min-runs", count),
     "baseline": ("gate.baseline", word),
+    "ratchet_file": ("gate.ratchet-file", _path),
+    "quarantine": ("quarantine", _path),
+    "quarantine_max_days": ("quarantine-max-days", count),
 }
+_ONLY_IN_FILES = ("rules",)
 NAMES = tuple(name for name, _ in _KEYS.values())
-VARIABLES = {f"{PREFIX}{field.upper()}": field for field in _KEYS}
+VARIABLES = {f"{PREFIX}{field.upper()}": field for field in _KEYS if field not in _ONLY_IN_FILES}
 # Variables that are read elsewhere, so that they are not taken for misspelt settings.
 _OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR")
 
@@ -168,8 +223,12 @@ def _from_file(table: object, source: Path) -> dict[str, Any]:
             values[field] = read(value)
         except ValueError as error:
             raise ConfigError(f"{source}: {name} = {value!r} {error}") from None
-    if "db" in values:  # a path in a file means the same from whichever folder flakediag is called
-        values["db"] = source.parent / values["db"]
+    for field in ("db", "ratchet_file", "quarantine"):  # a path in a file means the same from wherever it is called
+        if field in values:
+            values[field] = source.parent / values[field]
+    same = f"max_flaky_{values.get('metric', Metric.TESTS)}"
+    if "max_flaky_rate" in values and same in values:
+        raise ConfigError(f"{source}: gate.max-flaky-rate and {_KEYS[same][0]} limit the same", "keep one of them")
     return values
 
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from flakediag.analysis.diagnose import Findings, diagnose, flaky_tests
-from flakediag.analysis.gate import decide
+from flakediag.analysis.series import series_of
 from flakediag.analysis.signature import signature_of
 from flakediag.analysis.window import Window
 from flakediag.ci import CiInfo, from_environ
@@ -27,18 +27,15 @@ from flakediag.model import (
     FileReport,
     FileStatus,
     Finding,
-    GateDecision,
-    GateStatus,
     IngestSummary,
     InputFile,
-    Metric,
     Report,
     Run,
     RunReport,
     Scope,
     Verdict,
 )
-from flakediag.remedies import suggest
+from flakediag.remedies import suggest, with_ways
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
@@ -114,7 +111,7 @@ def ingest(
             if isinstance(item, FileReport):
                 refused.append(item)
             else:
-                report = _place(item, replace(info, project=project), ci, notes)
+                report = place(item, replace(info, project=project), ci, notes)
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -165,7 +162,7 @@ def _drain(reports: list[RunReport]) -> Iterator[RunReport]:
         yield reports.pop()
 
 
-def _place(report: RunReport, info: RunInfo, ci: CiInfo, notes: list[str]) -> RunReport:
+def place(report: RunReport, info: RunInfo, ci: CiInfo, notes: list[str]) -> RunReport:
     """The report with its place in the world: what the caller says, else what it says itself, else the environment."""
     run = report.run
     if ci.provider == "git":  # no CI system: the checkout speaks only for runs that could have been made from it
@@ -243,22 +240,40 @@ def _without(window: Window, added: set[int]) -> Window:
     )
 
 
-def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None) -> Report:
-    """Diagnose the history: every test whose verdict is not stable, ranked, with fixes."""
+def report(
+    db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False
+) -> Report:
+    """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
+    are drawn from as well."""
     with History.open(db, "read") as history:
-        return _report(history, scope, now, progress)
+        return _report(history, scope, now, progress, series=series)
 
 
-def _report(history: History, scope: Scope, now: datetime, progress: Progress | None = None) -> Report:
-    resolved = resolve(history, scope)
+def _report(
+    history: History, scope: Scope, now: datetime, progress: Progress | None = None, *, series: bool = False
+) -> Report:
     if progress:
         progress(0, 2, "reading the history")
-    window = history.window(resolved)
+    resolved, window = read(history, scope)
     if progress:
         progress(1, 2, "diagnosing")
-    found = diagnose(window)
+    made = report_of(history, scope, resolved, window, now, series=series)
     if progress:
         progress(2, 2, "done")
+    return made
+
+
+def read(history: History, scope: Scope) -> tuple[Scope, Window]:
+    """The scope with its project and branch settled, and what it holds."""
+    resolved = resolve(history, scope)
+    return resolved, history.window(resolved)
+
+
+def report_of(
+    history: History, scope: Scope, resolved: Scope, window: Window, now: datetime, *, series: bool = False
+) -> Report:
+    """The report of a window that was read for `scope`."""
+    found = diagnose(window)
     return Report(
         generated_at=now.astimezone(UTC),
         project=resolved.project or DEFAULT_PROJECT,
@@ -267,14 +282,18 @@ def _report(history: History, scope: Scope, now: datetime, progress: Progress | 
         rates=found.rates,
         tests=tuple(_with_fix(finding) for finding in found.tests),
         clusters=found.clusters,
+        fixes=found.fixes,
         outages=found.outages,
         notes=(*found.notes, *_other_branches(history, scope, resolved)),
+        series=series_of(window, found.tests) if series else None,
     )
 
 
 def _with_fix(finding: Finding) -> Finding:
     if finding.verdict is not Verdict.FLAKY or finding.cause is None:
         return finding
+    finding = with_ways(finding)
+    assert finding.cause is not None
     signature = finding.signatures[0].text if finding.signatures else None
     return replace(finding, fix=suggest(finding.test, finding.cause, finding.framework, signature=signature))
 
@@ -343,55 +362,6 @@ def _find(asked: str, ids: Sequence[str]) -> int:
         some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
         raise UsageError(f"{asked!r} is part of {len(matches)} test ids: {some}", "give more of it, or the whole id")
     raise UsageError(f"no test in the window has {asked!r} in its id", _nearest(asked, ids))
-
-
-def gate(
-    db: Path,
-    scope: Scope,
-    *,
-    metric: Metric,
-    threshold: float,
-    min_runs: int,
-    baseline: str | None,
-    now: datetime,
-) -> GateDecision:
-    """Decide whether the suite's flaky rate is acceptable; `baseline` counts only tests not flaky on that branch.
-
-    With a baseline and no branch, the branch of the newest run on another branch is judged. A baseline without runs
-    is not enough evidence. Raises `UsageError` for a baseline with a metric other than tests.
-    """
-    if baseline is not None and metric is not Metric.TESTS:
-        raise UsageError("--new-only compares tests", "use it with --metric tests")
-    with History.open(db, "read") as history:
-        if baseline is None:
-            return decide(_report(history, scope, now), metric=metric, threshold=threshold, min_runs=min_runs)
-        judged = _report(history, _beside(history, scope, baseline), now)
-        known = baseline in history.branches(judged.project)
-        there = flaky_tests(history.window(replace(scope, project=judged.project, branch=baseline))) if known else None
-    decision = decide(
-        judged,
-        metric=metric,
-        threshold=threshold,
-        min_runs=min_runs,
-        baseline=baseline,
-        flaky_before=there or frozenset(),
-    )
-    if there is None:
-        reason = f"the history holds no run of the baseline branch {baseline}: what is new cannot be told"
-        return replace(decision, status=GateStatus.NOT_ENOUGH_EVIDENCE, reason=reason)
-    return decision
-
-
-def _beside(history: History, scope: Scope, baseline: str) -> Scope:
-    """The scope on a branch other than the baseline: the one asked for, or that of the newest such run."""
-    if scope.branch is not None:
-        return scope
-    everywhere = resolve(history, replace(scope, all_branches=True))
-    others = (s.run.branch for s in history.runs(everywhere) if s.run.branch not in (None, baseline))
-    branch = next(others, None)
-    if branch is None:
-        raise UsageError(f"the history holds no branch beside the baseline {baseline}", "ingest with --branch NAME")
-    return replace(scope, branch=branch)
 
 
 def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:

@@ -67,6 +67,33 @@ class Regression(Flake):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftBehind(Flake):
+    """State on the host that outlives the run: polluters write it, cleaners undo it, a victim fails where it stands.
+
+    With `consumed`, a victim that met the state undoes it. With `when_failing`, a polluter leaves something
+    behind only where it fails (it does so by chance, at that rate), as a test does that is never torn down. With
+    `at_exit` it is written as the run ends: it shows in later runs only. `noise` is the chance that the outcome is the
+    opposite one.
+    """
+
+    polluters: tuple[int, ...]
+    cleaners: tuple[int, ...] = ()
+    consumed: bool = False
+    when_failing: float | None = None
+    at_exit: bool = False
+    noise: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretches(Flake):
+    """Each host is bad for a while now and then; meanwhile every victim fails at `rate`."""
+
+    enter: float
+    leave: float
+    rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """How the suite is run: `default` runs in the written order, then `shuffled` ones, some `parallel` on two workers.
 
@@ -82,6 +109,9 @@ class Plan:
     recognised: bool = True
     per_class: int = 10
     mixed: bool = False  # default and shuffled runs alternate by chance instead of one after the other
+    hosts: int = 0  # that the runs are spread over by chance; none is recorded where it is 0
+    fresh_hosts: bool = False  # each run has a host name of its own, and finds nothing left behind
+    share: float = 1.0  # of the classes that a run executes, picked anew for each
 
 
 @dataclass(frozen=True)
@@ -122,12 +152,66 @@ def simulate(plan: Plan, flakes: Sequence[Flake], seed: int) -> tuple[Window, Tr
         if parallel[run]:
             worker[run] = rng.integers(0, 2, plan.tests)
         recorded[run] = order
+    absent = _absent(plan, runs, rng)
+    when[absent] = plan.tests  # later than everybody
+    host = np.arange(runs) if plan.fresh_hosts else rng.integers(0, max(1, plan.hosts), runs)
     failed = np.full((runs, plan.tests), -1, dtype=np.int16)  # the flake that failed it
     slowness = np.ones(runs)
     for number, flake in enumerate(flakes):
-        for test, fails in zip(flake.victims, _outcomes(flake, when, worker, slowness, rng), strict=True):
-            failed[fails & (failed[:, test] < 0), test] = number
-    return _window(plan, tests, flakes, recorded, failed, parallel, slowness, rng), _truth(tests, flakes)
+        if isinstance(flake, LeftBehind | Stretches):
+            outcomes = _on_hosts(flake, when, host, failed, number, rng)
+        else:
+            outcomes = _outcomes(flake, when, worker, slowness, rng)
+        for test, fails in zip(flake.victims, outcomes, strict=True):
+            failed[fails & ~absent[:, test] & (failed[:, test] < 0), test] = number
+    named = host if plan.hosts or plan.fresh_hosts else None
+    window = _window(plan, tests, flakes, recorded, absent, failed, parallel, named, slowness, rng)
+    return window, _truth(tests, flakes)
+
+
+def _absent(plan: Plan, runs: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """bool[R, T]: the tests that a run does not execute."""
+    group = np.arange(plan.tests) // plan.per_class
+    if plan.share >= 1:
+        return np.zeros((runs, plan.tests), dtype=np.bool_)
+    left_out: NDArray[np.bool_] = rng.random((runs, int(group.max()) + 1)) >= plan.share
+    return left_out[:, group]
+
+
+def _on_hosts(
+    flake: LeftBehind | Stretches,
+    when: NDArray[np.int32],
+    host: NDArray[np.int64],
+    failed: NDArray[np.int16],
+    number: int,
+    rng: np.random.Generator,
+) -> list[NDArray[np.bool_]]:
+    """bool[R] for each victim: the runs in which it fails. Polluters that fail are entered into `failed`."""
+    runs, tests = when.shape
+    found = np.zeros((len(flake.victims), runs), dtype=np.bool_)
+    state: dict[int, bool] = {}
+    for run in range(runs):
+        now = state.get(int(host[run]), False)
+        if isinstance(flake, Stretches):
+            now = rng.random() >= flake.leave if now else rng.random() < flake.enter
+            found[:, run] = now & (rng.random(len(flake.victims)) < flake.rate)
+            state[int(host[run])] = now
+            continue
+        late = False  # what shows in later runs only
+        involved = {*flake.victims, *flake.polluters, *flake.cleaners}
+        for test in sorted((t for t in involved if when[run, t] < tests), key=lambda t: int(when[run, t])):
+            if test in flake.victims:
+                found[flake.victims.index(test), run] = now ^ (rng.random() < flake.noise)
+                now = now and not flake.consumed
+            if test in flake.cleaners:
+                now = False
+            if test in flake.polluters:
+                writes = flake.when_failing is None or rng.random() < flake.when_failing
+                if flake.when_failing is not None and writes:
+                    failed[run, test] = number
+                now, late = (now, late or writes) if flake.at_exit else (now or writes, late)
+        state[int(host[run])] = now or late
+    return list(found)
 
 
 def _order(plan: Plan, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -187,8 +271,10 @@ def _window(
     tests: tuple[Identity, ...],
     flakes: Sequence[Flake],
     recorded: NDArray[np.int32],
+    absent: NDArray[np.bool_],
     failed: NDArray[np.int16],
     parallel: NDArray[np.bool_],
+    host: NDArray[np.int64] | None,
     slowness: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> Window:
@@ -201,14 +287,16 @@ def _window(
             producer="pytest",
             commit=f"{1:040x}",
             branch="main",
+            host=None if host is None else f"runner-{host[number]}",
             id=number + 1,
             order=completion if parallel[number] else Order.EXECUTION,
         )
         for number in range(runs)
     )
-    position = np.tile(np.arange(count, dtype=np.int32), runs)
-    test = recorded.ravel().astype(np.int32)
-    run = np.repeat(np.arange(runs, dtype=np.int32), count)
+    present = ~np.take_along_axis(absent, recorded.astype(np.int64), axis=1)
+    position = (present.cumsum(axis=1, dtype=np.int32) - 1)[present]
+    test = recorded[present].astype(np.int32)
+    run = np.repeat(np.arange(runs, dtype=np.int32), count)[present.ravel()]
     outcome = np.where(failed[run, test] >= 0, Outcome.FAILED, Outcome.PASSED).astype(np.int8)
     usual = rng.uniform(0.01, 0.3, (count,))
     duration = (usual[test] * slowness[run] * rng.uniform(0.9, 1.1, len(test))).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 
 from flakediag.config import NAMES, VARIABLES, Settings, load, rate
 from flakediag.errors import ConfigError
-from flakediag.model import Metric
+from flakediag.model import GateRule, Metric
 
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
 
@@ -46,6 +46,16 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
         metric = "executions"
         min-runs = 3
         baseline = "main"
+        max-flaky-runs = "10%"
+        strict = true
+        ratchet-file = "ci/held.json"
+        [[tool.flakediag.gate.rules]]
+        path = "tests/api/**"
+        metric = "runs"
+        max = "2%"
+        [[tool.flakediag.gate.rules]]
+        owner = "@shop"
+        max = 0
         """,
     )
     assert got == Settings(
@@ -58,6 +68,13 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
         metric=Metric.EXECUTIONS,
         min_runs=3,
         baseline="main",
+        max_flaky_runs=0.1,
+        strict=True,
+        ratchet_file=tmp_path / "ci" / "held.json",
+        rules=(
+            GateRule(metric=Metric.RUNS, limit=0.02, path="tests/api/**"),
+            GateRule(metric=Metric.TESTS, limit=0.0, owner="@shop"),
+        ),
         source=tmp_path / "pyproject.toml",
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flakediag import service
+from flakediag import gates, service
 from flakediag.ci import CiInfo
-from flakediag.model import Category, Finding, GateStatus, Metric, Order, Report, Scope, Verdict
+from flakediag.model import Category, Finding, GatePolicy, GateRule, GateStatus, Metric, Order, Report, Scope, Verdict
 from flakediag.service import RunInfo
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -69,9 +69,8 @@ def runners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorded]:
 def test_the_gate_before_and_after_the_repair(
     orders: dict[str, Recorded], phase: str, flaky: int, tests: int, status: GateStatus
 ) -> None:
-    decision = service.gate(
-        orders[phase].db, Scope(), metric=Metric.TESTS, threshold=0.01, min_runs=10, baseline=None, now=NOW
-    )
+    policy = GatePolicy(rules=(GateRule(metric=Metric.TESTS, limit=0.01),))
+    decision, _ = gates.gate(orders[phase].db, Scope(), policy, now=NOW)
     assert (decision.rate.count, decision.rate.of) == (flaky, tests)
     assert decision.status is status
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from report.validation import valid
 
 from flakediag import service
 from flakediag.analysis.inject import ORDERED
@@ -121,8 +122,7 @@ def test_a_history_without_stable_tests_is_a_user_s_matter() -> None:
 def test_the_text_and_the_json_tell_the_same(fixed: Selftest) -> None:
     stream = StringIO()
     formats.write(fixed, "json", stream, Options())
-    told = json.loads(stream.getvalue())
-    assert told["schema_version"] == 1
+    told = valid(json.loads(stream.getvalue()), "selftest")
     assert told["history"] == {"runs": 30, "tests": 60, "stable": 60, "serial_runs": 30, "order_varies": False}
     assert [kind["planted"] for kind in told["kinds"]] == [tally.planted for tally in fixed.kinds]
     assert told["with_shuffles"]["runs"] == 12

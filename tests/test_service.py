@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from reports import pytest_report, write_runs
 
-from flakediag import service
+from flakediag import gates, service
 from flakediag.ci import CiInfo
 from flakediag.errors import HistoryError, UsageError
-from flakediag.model import FileStatus, GateStatus, Metric, Scope, Verdict
+from flakediag.model import FileStatus, GatePolicy, GateRule, GateStatus, Metric, Scope, Verdict
 from flakediag.service import RunInfo
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -132,9 +132,9 @@ def test_the_main_branch_is_looked_at_unless_another_is_asked_for(db: Path, tmp_
 
 
 def gate(db: Path, scope: Scope = EVERYTHING, threshold: float = 0.1, baseline: str | None = None) -> GateStatus:
-    return service.gate(
-        db, scope, metric=Metric.TESTS, threshold=threshold, min_runs=2, baseline=baseline, now=NOW
-    ).status
+    rule = GateRule(metric=Metric.TESTS, limit=threshold)
+    policy = GatePolicy(rules=(rule,), min_runs=2, strict=True, baseline=baseline)
+    return gates.gate(db, scope, policy, now=NOW)[0].status
 
 
 def test_the_gate_against_a_baseline_counts_only_new_flakes(db: Path, tmp_path: Path) -> None:

@@ -19,11 +19,12 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from calibrate import BY_CHANCE, Labelled, Truth, fixtures, simulated
+from labelled import BY_CHANCE, Labelled, Truth, fixtures, simulated
 
 from flakediag.analysis.diagnose import diagnose
 from flakediag.analysis.inject import LEAST_RUNS, Kind, survey
 from flakediag.analysis.rates import rate_of
+from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Window
 from flakediag.model import Category, Finding, Rate, Verdict
 from flakediag.selftest import AIMED, CYCLE, Outcome, sow
@@ -32,7 +33,7 @@ from flakediag.simulate import Chance, Flake, OrderDependence, Plan, Together, s
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
 SEED = 20_000  # of the first simulated history here; the weights were chosen on others
 GRID = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 33, 36, 40, 45, 50, 56, 64, 72, 80)
-BINS = (0.44, 0.6, 0.75, 0.9, 0.97, 1.0)
+BINS = (float(weights("combine")["bar"]), 0.6, 0.75, 0.9, 0.97, 1.0)
 ROWS = (Category.ORDER, Category.TIMING, Category.PORT, Category.UNKNOWN)
 NAMES = {Category.UNKNOWN: "chance"}
 
@@ -221,6 +222,24 @@ def runs_needed(tests: int, polluters: int, cleaner: bool, seed: int) -> int:
     return GRID[low] if low < len(GRID) else GRID[-1] + 1
 
 
+def ideal_runs(tests: int, observers: int = 1_000) -> int:
+    """The fewest runs (of the grid) after which half of the observers who know the model exactly are left with one
+    suspect: the outcome never errs, one polluter, no cleaner.
+
+    In a run the victim stands at u, uniform; another test stands before it with probability u, and goes on being a
+    suspect where that agrees with the outcome. So the innocent suspects are thinned binomially, run by run.
+    """
+    rng = np.random.default_rng(SEED)
+    place = rng.random((GRID[-1], observers))
+    failed = rng.random(place.shape) < place
+    innocent = np.full(observers, tests - 2)
+    left = []
+    for agree in np.where(failed, place, 1 - place):
+        innocent = rng.binomial(innocent, agree)
+        left.append(innocent)
+    return next(runs for runs in GRID if np.mean(left[runs - 1] == 0) >= 0.5)
+
+
 def quantile(needed: Sequence[int], share: float) -> str:
     value = sorted(needed)[max(0, -(-round(share * 1000) * len(needed) // 1000) - 1)]
     return str(value) if value <= GRID[-1] else f">{GRID[-1]}"
@@ -228,22 +247,26 @@ def quantile(needed: Sequence[int], share: float) -> str:
 
 def curve(size: Size, until: float) -> Iterator[str]:
     cut = False
-    yield "| tests | log2 | polluters | cleaner | victims | half are named after | per log2 | nine in ten after |"
-    yield "|--:|--:|--:|---|--:|--:|--:|--:|"
+    yield (
+        "| tests | log2 | polluters | cleaner | victims | half are named after | per log2 | nine in ten after "
+        "| ideal observer, half |"
+    )
+    yield "|--:|--:|--:|---|--:|--:|--:|--:|--:|"
     for tests, victims in size.victims.items():
         for polluters in (1, 2, 3):
             for cleaner in (False, True):
                 row = f"| {tests:,} | {log2(tests):.1f} | {polluters} | {'yes' if cleaner else 'no'} |"
                 if time.monotonic() > until:
                     cut = True
-                    yield f"{row} – | – | – | – |"
+                    yield f"{row} – | – | – | – | – |"
                     continue
                 say(f"curve: {tests} tests, {polluters} polluters, cleaner {cleaner}")
                 base = SEED + 10_000 * (2 * polluters + cleaner)
                 needed = [runs_needed(tests, polluters, cleaner, base + n) for n in range(victims)]
                 half = quantile(needed, 0.5)
                 ratio = f"{int(half) / log2(tests):.2f}" if half.isdigit() else "–"
-                yield f"{row} {len(needed)} | {half} | {ratio} | {quantile(needed, 0.9)} |"
+                ideal = ideal_runs(tests) if polluters == 1 and not cleaner else "–"
+                yield f"{row} {len(needed)} | {half} | {ratio} | {quantile(needed, 0.9)} | {ideal} |"
     if cut:
         yield "\nRows with dashes were not measured: the time was up (`tools/accuracy.py --minutes`)."
 
@@ -322,7 +345,8 @@ A partner counts as named by its own name only, not by that of its class or modu
 """)
     say("recordings")
     recordings = list(fixtures())
-    yield from _recorded(recordings)
+    known: list[Case] = []
+    yield from _recorded(recordings, known)
     yield prose(f"""
 ## Planted flakes
 
@@ -350,12 +374,15 @@ here than in the world; the model was developed on histories of the same generat
         say(f"simulated history {number + 1} of {size.simulated}")
         made += judged(simulated(SEED + number))[0]
     yield from _findings(made)
+    yield from _together({"recorded": known, "planted": planted, "simulated": made})
     yield prose(f"""## How many shuffled runs name the polluter
 
 Simulated suites, every run in a random order of the whole suite, one victim that fails after any of its
 polluters unless the cleaner came between. Counted is the fewest runs, of {GRID[0]} to {GRID[-1]}, after which
 the cause is called order dependence and a polluter is named first (found by bisection). To single out one of T
-tests by outcomes of one bit each takes log2(T) runs at the least; with several polluters any of them will do.
+tests by outcomes of one bit each takes log2(T) runs at the least; with several polluters any of them will do. A
+shuffled run tells less than one bit, because the victim often stands near an end: the *ideal observer* knows that
+there is exactly one polluter and that the outcome never errs, and is counted when no other suspect is left.
 """)
     yield from curve(size, until)
     yield prose(f"""
@@ -373,7 +400,24 @@ QUICKLY = (
 )
 
 
-def _recorded(recordings: Sequence[Labelled]) -> Iterator[str]:
+def _together(sources: dict[str, Sequence[Case]]) -> Iterator[str]:
+    """All labelled sources in one: what they are made of, and whether the stated odds hold."""
+    everything = [case for cases in sources.values() for case in cases]
+    mix = Counter(case.cause for case in everything)
+    made_of = ", ".join(f"{NAMES.get(cause, cause.value)} {100 * mix[cause] / len(everything):.0f} %" for cause in ROWS)
+    yield prose(f"""## The stated odds, all sources together
+
+{", ".join(f"{len(cases)} {name}" for name, cases in sources.items())}: {made_of}. How often a stated
+probability holds depends on this mix: where fewer tests fail by plain chance than here, the causes named at low odds
+are right more often.
+""")
+    yield called_right(everything)
+    yield ""
+    yield from reliability(everything)
+    yield ""
+
+
+def _recorded(recordings: Sequence[Labelled], everything: list[Case]) -> Iterator[str]:
     yield prose("""## Recorded suites
 
 The recordings under `fixtures/recordings`, made by the real runners; their causes are known because they were
@@ -383,7 +427,6 @@ can be named there.
 
 | recording | runs | tests | flaky | found | others called flaky | right | wrong | partner first | port named |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|""").rstrip()
-    everything: list[Case] = []
     for labelled in recordings:
         cases, others = judged(labelled)
         everything += cases
@@ -417,7 +460,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a minute's worth of it")
     parser.add_argument("-o", "--output", type=Path, default=PAGE)
-    parser.add_argument("--minutes", type=float, default=10, help="rows of the curve not begun by then are left open")
+    parser.add_argument("--minutes", type=float, default=8, help="rows of the curve not begun by then are left open")
     options = parser.parse_args(argv)
     until = time.monotonic() + 60 * options.minutes
     text = "\n".join(page(QUICK if options.quick else FULL, options.quick, until)) + "\n"

@@ -1,10 +1,11 @@
 """Fit the priors and the scale of each kind of evidence on labelled histories, and say whether that would help.
 
-    python tools/calibrate.py [FOLDER…] [--seed 1] [--simulated 6] [--planted 27] [--keep-priors] [--write]
+    python tools/calibrate.py [FOLDER…] [--collected FILE]… [--simulated 6] [--planted 27] [--keep-priors] [--write]
 
-Labelled histories are the recordings under fixtures/, simulated suites, flakes planted into both, and any FOLDER given
-that holds runs.tar.xz (JUnit XML, one run a file) and labels.json (`tests`: id -> `label`: order, port, timing or
-concurrency; optionally `also`: further right labels, and `partners`).
+Labelled histories are the recordings under fixtures/, simulated suites, any FOLDER given that holds runs.tar.xz (JUnit
+XML, one run a file) and labels.json (`tests`: id -> `label`: order, port, timing or concurrency; optionally `also`:
+further right labels, and `partners`), flakes planted into all of these, and failures collected one by one (a JSON
+object a line, see `labelled.collected`).
 
 Maximum likelihood with a pull (L2) to the present figures, in the logarithms of priors and scales. How strong the pull
 is and whether the fit helps is told by nested cross-validation: one history is left out, the strength is chosen on the
@@ -14,179 +15,39 @@ others alone, and the fit is judged on the one left out. Nothing is written with
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from labelled import Labelled, Truth, collected, fixtures, labelled_folder, planted, simulated
 from numpy.typing import NDArray
 
-from flakediag import service
 from flakediag.analysis.diagnose import diagnose
-from flakediag.analysis.inject import inject, survey
 from flakediag.analysis.weights import weights
-from flakediag.analysis.window import Window
-from flakediag.history import History
-from flakediag.model import Category, Finding, Scope, Verdict
-from flakediag.selftest import AIMED, CYCLE, sown
-from flakediag.simulate import Chance, Flake, OrderDependence, Plan, Together, simulate
+from flakediag.model import Category, Finding, Verdict
 
-ROOT = Path(__file__).resolve().parents[1]
-FIXTURES = ROOT / "fixtures"
-ANALYSIS = ROOT / "flakediag" / "analysis"
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-LABELS = {
-    "order": Category.ORDER,
-    "port": Category.PORT,
-    "timing": Category.TIMING,
-    "concurrency": Category.CONCURRENCY,
-}
-BY_CHANCE = frozenset({Category.UNKNOWN, Category.RANDOMNESS})
+WEIGHTS = Path(__file__).resolve().parents[1] / "flakediag" / "analysis" / "weights.toml"
 PULLS = (1.0, 4.0, 16.0, 64.0)
 MOST = 20.0  # tests that one history may count for: one large suite is not many suites
 KEEP = 1e4
 FOLDS = 4  # of the inner cross-validation
+BANDS = (0.0, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.97, 1.0)  # of stated probabilities
 
-# kind of evidence -> file, section, figures that are not nats of its weights (None: only the ones named count)
-FIGURES: dict[str, tuple[str, str, frozenset[str], bool]] = {
-    "last": ("weights.toml", "order", frozenset({"temper", "cap", "cap_against"}), True),
-    "timing": ("weights.toml", "timing", frozenset({"slow_min_tests"}), False),
-    "ports": ("weights.toml", "ports", frozenset({"parallel_mostly", "answers_vary"}), False),
-    "environment": ("weights.toml", "environment", frozenset({"false_discovery_rate", "least_lift"}), False),
-    "randomness": ("weights.toml", "randomness", frozenset(), False),
-    "source": ("weights.toml", "source", frozenset(), False),
-    "words": ("weights.toml", "comparison", frozenset(), False),
+# kind of evidence -> section of weights.toml, some of its figures, and whether only these are scaled or all but these
+FIGURES: dict[str, tuple[str, frozenset[str], bool]] = {
+    "last": ("order", frozenset({"temper", "cap", "cap_against"}), True),
+    "timing": ("timing", frozenset({"slow_min_tests"}), False),
+    "ports": ("ports", frozenset({"parallel_mostly", "answers_vary"}), False),
+    "environment": ("environment", frozenset({"false_discovery_rate", "least_lift"}), False),
+    "randomness": ("randomness", frozenset(), False),
+    "source": ("source", frozenset(), False),
+    "words": ("combine", frozenset({"words"}), True),
 }
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Why a test is flaky: every cause that is right, the tests to be named, the port."""
-
-    right: frozenset[Category]
-    partners: frozenset[str] = frozenset()
-    port: int | None = None
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A history with the truth about its flaky tests. `complete`: those without a truth are not flaky."""
-
-    name: str
-    window: Window
-    truth: dict[str, Truth] = field(default_factory=dict)
-    complete: bool = True
-
-
-# --- labelled histories --------------------------------------------------------------------------------------------
-
-
-def recorded(name: str, archive: Path, truth: dict[str, Truth], *, complete: bool, one_commit: bool) -> Labelled:
-    with tempfile.TemporaryDirectory() as folder:
-        db = Path(folder) / "history.db"
-        info = service.RunInfo(commit="1" * 40 if one_commit else None, branch="main")
-        service.ingest(db, [str(archive)], info, now=NOW, environ={})
-        with History.open(db, "read") as history:
-            window = history.window(Scope(project="default", all_branches=True, days=100_000))
-    return Labelled(name, window, truth, complete)
-
-
-def _truth(flaky: dict[str, Any]) -> dict[str, Truth]:
-    return {
-        test: Truth(frozenset({Category(true["cause"])}), frozenset(true.get("partners", ())), true.get("port"))
-        for test, true in flaky.items()
-    }
-
-
-def fixtures() -> Iterator[Labelled]:
-    """The recordings in the repository, by real runners."""
-    recordings = FIXTURES / "recordings"
-    orders = json.loads((FIXTURES / "orders_service" / "truth.json").read_text("utf-8"))
-    for phase in ("before", "after"):
-        archive = recordings / "orders" / f"{phase}.tar.xz"
-        yield recorded(f"orders, {phase}", archive, _truth(orders[phase]["flaky"]), complete=True, one_commit=False)
-    for runner in ("jest", "surefire", "gotestsum", "rspec"):
-        truth = json.loads((recordings / runner / "truth.json").read_text("utf-8"))
-        archive = recordings / runner / "runs.tar.xz"
-        yield recorded(runner, archive, _truth(truth["flaky"]), complete=True, one_commit=True)
-
-
-def labelled_folder(folder: Path) -> Labelled:
-    labels = json.loads((folder / "labels.json").read_text("utf-8"))["tests"]
-    truth = {}
-    for test, said in labels.items():
-        also = said.get("also") or ()
-        names = [said["label"], *([also] if isinstance(also, str) else also)]
-        right = frozenset(LABELS[name] for name in names if name in LABELS)
-        if said["label"] in LABELS:
-            truth[test] = Truth(right, frozenset(said.get("partners") or ()))
-    return recorded(folder.name, folder / "runs.tar.xz", truth, complete=False, one_commit=True)
-
-
-def simulated(seed: int) -> Labelled:
-    """A suite with order dependence of each kind, chance, slow hosts and a taken port.
-
-    The words of all but the last are bare assertions drawn alike.
-    """
-    rng = np.random.default_rng([seed, 1])
-    tests = int(rng.choice((60, 150, 400)))
-    plan = Plan(
-        tests=tests,
-        default=int(rng.integers(8, 25)),
-        shuffled=int(rng.integers(10, 40)),
-        shuffle=str(rng.choice(("suite", "suite", "module"))),
-        mixed=True,
-    )
-    drawn = iter(rng.permutation(tests).tolist())
-
-    def some(count: int) -> tuple[int, ...]:
-        return tuple(next(drawn) for _ in range(count))
-
-    def bare() -> str:
-        a, b = rng.choice(np.arange(2, 100), 2, replace=False)
-        return f"AssertionError: case {next(drawn)} of {tests}: assert {a} == {b}"
-
-    flakes: list[Flake] = []
-    for polluters, cleaners, brittle in ((1, 0, False), (2, 0, False), (1, 1, False), (0, 1, True)):
-        flakes.append(
-            OrderDependence(
-                victims=some(1), signature=bare(), polluters=some(polluters), cleaners=some(cleaners), brittle=brittle
-            )
-        )
-    flakes += [Chance(victims=some(1), signature=bare(), rate=rate) for rate in rng.uniform(0.03, 0.4, 4)]
-    flakes += [Together(victims=some(1), signature=bare(), share=float(rng.uniform(0.1, 0.3)), slow=1.6) for _ in "ab"]
-    port = int(rng.integers(1_100, 32_000))
-    taken = f"OSError: [Errno 98] Address already in use: ('127.0.0.1', {port})"
-    flakes.append(Together(victims=some(2), signature=taken, share=float(rng.uniform(0.1, 0.3))))
-    window, made = simulate(plan, flakes, seed)
-    causes = {OrderDependence: frozenset({Category.ORDER}), Chance: BY_CHANCE}
-    truth = {}
-    for test, flake in made.flakes.items():
-        is_port = flake.signature == taken
-        right = causes.get(type(flake), frozenset({Category.PORT if is_port else Category.TIMING}))
-        named = made.cleaners if isinstance(flake, OrderDependence) and flake.brittle else made.polluters
-        truth[test] = Truth(right, frozenset(named.get(test, ())), port if is_port else None)
-    return Labelled(f"simulated {seed}", window, truth)
-
-
-def planted(base: Labelled, count: int, seed: int) -> Labelled:
-    """The history with flakes planted among its own; a part of them only, where it is small."""
-    ground = survey(base.window)
-    rng = np.random.default_rng([seed, 2])
-    wanted = [(CYCLE[n % len(CYCLE)], AIMED[n // len(CYCLE) % len(AIMED)]) for n in range(count)]
-    truth = dict(base.truth)
-    plants = sown(ground, wanted[: max(1, len(ground.stable) // 4)], rng)
-    for one in plants:
-        names = frozenset(base.window.tests[partner].id for partner in one.partners)
-        truth[base.window.tests[one.test].id] = Truth(one.right, names, one.port)
-    return Labelled(base.name, inject(base.window, plants), truth, base.complete)
 
 
 def flaky_findings(labelled: Labelled) -> list[tuple[Finding, Truth]]:
@@ -227,7 +88,7 @@ CATEGORIES = tuple(Category)
 
 
 def table_of(cases: Sequence[tuple[int, Finding, Truth]]) -> Table:
-    repeat = float(weights("combine")["repeat"])
+    repeat, words = float(weights("combine")["repeat"]), float(weights("combine")["words"])
     kinds = tuple(
         sorted({e.kind.partition("-")[0] for _, f, _ in cases for s in f.signatures for e in s.diagnosis.evidence})
     )
@@ -245,6 +106,7 @@ def table_of(cases: Sequence[tuple[int, Finding, Truth]]) -> Table:
             sums = np.zeros((2, len(kinds), len(CATEGORIES)))
             for (against, kind, category), found in groups.items():
                 damped = sum(weight * repeat**n for n, weight in enumerate(sorted(found, reverse=True)))
+                damped *= words if kinds[kind] == "words" else 1.0
                 sums[int(against), kind, category] = damped
             speaks.append(sums)
     right = np.array([[category in true.right for category in CATEGORIES] for _, _, true in cases], dtype=np.float64)
@@ -280,13 +142,19 @@ def probabilities(table: Table, theta: NDArray[np.float64]) -> NDArray[np.float6
     return table.share @ _scores(table, theta)[0]
 
 
+def pulls(kinds: Sequence[str], pull: float, keep_priors: bool) -> NDArray[np.float64]:
+    """The pull on each figure; those that are not to be fitted (priors that are kept, kinds without a place in
+    `FIGURES`) are pulled far more."""
+    kept = [keep_priors] * len(CATEGORIES) + [kind not in FIGURES for kind in kinds]
+    return pull + KEEP * np.array(kept, dtype=np.float64)
+
+
 def loss(
     table: Table, theta: NDArray[np.float64], pull: float, keep_priors: bool = False
 ) -> tuple[float, NDArray[np.float64]]:
-    """Minus the log-likelihood plus the pull, and its gradient. Priors that are kept are pulled far more."""
+    """Minus the log-likelihood plus the pull, and its gradient."""
     away = theta - start(table.kinds)
-    strength = np.full(len(theta), pull)
-    strength[: len(CATEGORIES)] += KEEP * keep_priors
+    strength = pulls(table.kinds, pull, keep_priors)
     q, adds = _scores(table, theta)
     likely = np.maximum(((table.share @ q) * table.right).sum(axis=1), 1e-12)
     value = -(table.weight * np.log(likely)).sum() + 0.5 * (strength * away**2).sum()
@@ -302,9 +170,7 @@ def fit(table: Table, pull: float, keep_priors: bool) -> NDArray[np.float64]:
     """BFGS (Nocedal and Wright 2006, section 6.1) with backtracking, from the present figures."""
     theta = start(table.kinds)
     value, slope = loss(table, theta, pull, keep_priors)
-    curvature = np.full(len(theta), pull + 0.05 * table.weight.sum())
-    curvature[: len(CATEGORIES)] += KEEP * keep_priors
-    inverse = np.diag(1 / curvature)
+    inverse = np.diag(1 / (pulls(table.kinds, pull, keep_priors) + 0.05 * table.weight.sum()))
     for _ in range(200):
         move = -inverse @ slope
         move /= max(1.0, float(np.abs(move).max()))
@@ -352,6 +218,24 @@ def score(table: Table, theta: NDArray[np.float64]) -> Score:
     return Score(float(-np.log(likely).mean()), float(brier.mean()), float(called.mean()), precision)
 
 
+def reliability(tables: Sequence[Table], thetas: Sequence[NDArray[np.float64]]) -> list[tuple[float, int, int]]:
+    """For each band of `BANDS`, of the likeliest known causes: the mean stated probability, how many, and how many of
+    them are right. Chance is in it: there no cause is right but randomness."""
+    stated, right = [], []
+    for table, theta in zip(tables, thetas, strict=True):
+        found = probabilities(table, theta)
+        found[:, CATEGORIES.index(Category.UNKNOWN)] = 0.0
+        best = found.argmax(axis=1)
+        stated.append(found[np.arange(len(found)), best])
+        right.append(table.right[np.arange(len(found)), best])
+    p, ok = np.concatenate(stated), np.concatenate(right)
+    rows = []
+    for low, high in pairwise(BANDS):
+        here = (p >= low) & ((p < high) | (high == BANDS[-1]))
+        rows.append((float(p[here].mean()) if here.any() else float("nan"), int(here.sum()), int(ok[here].sum())))
+    return rows
+
+
 def choose_pull(table: Table, histories: Sequence[int], keep_priors: bool) -> float:
     """The pull with the least loss in cross-validation over these histories."""
     folds = [list(histories[n::FOLDS]) for n in range(min(FOLDS, len(histories)))]
@@ -371,7 +255,7 @@ def cross_validate(table: Table, names: Sequence[str], keep_priors: bool) -> boo
     histories = sorted(set(table.history.tolist()))
     width = max(len(names[h]) for h in histories)
     print(f"{'left out':{width}}    n  pull   log-loss         Brier            precision at coverage")
-    differences = []
+    differences, parts, thetas = [], [], []
     for left in histories:
         rest = [h for h in histories if h != left]
         pull = choose_pull(table, rest, keep_priors)
@@ -379,6 +263,8 @@ def cross_validate(table: Table, names: Sequence[str], keep_priors: bool) -> boo
         mine = table.of([left])
         before, after = score(mine, present), score(mine, theta)
         differences.append(after.log_loss - before.log_loss)
+        parts.append(mine)
+        thetas.append(theta)
         print(
             f"{names[left]:{width}} {len(mine.weight):4d} {pull:5.0f}   {before.log_loss:.3f} → {after.log_loss:.3f}"
             f"    {before.brier:.3f} → {after.brier:.3f}    {before.precision:.2f} at {before.coverage:.2f}"
@@ -387,6 +273,11 @@ def cross_validate(table: Table, names: Sequence[str], keep_priors: bool) -> boo
         )
     mean, error = float(np.mean(differences)), float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
     helps = mean + error < 0
+    print("\nlikeliest cause, stated → right (of n): as it is; fitted on the others")
+    both = zip(reliability(parts, [present] * len(parts)), reliability(parts, thetas), strict=True)
+    for (low, high), pair in zip(pairwise(BANDS), both, strict=True):
+        shown = (f"{100 * p:3.0f} % → {100 * k / max(n, 1):3.0f} % of {n:3}" if n else f"{'–':17}" for p, n, k in pair)
+        print(f"  {100 * low:3.0f}–{100 * high:3.0f} %   " + "     ".join(shown))
     print(f"\nlog-loss on histories left out: {mean:+.4f} (standard error {error:.4f}) a test, mean over histories")
     print(
         "the fit helps on histories that it has not seen"
@@ -412,9 +303,7 @@ def proposal(table: Table, theta: NDArray[np.float64]) -> tuple[dict[str, float]
 def rewritten(text: str, prior: dict[str, float], scales: dict[str, float]) -> str:
     """weights.toml with these priors and with the figures of each kind multiplied by its scale."""
     section, lines = "", []
-    by_section = {
-        part: (scales[kind], names, only) for kind, (_, part, names, only) in FIGURES.items() if kind in scales
-    }
+    by_section = {part: (scales[kind], names, only) for kind, (part, names, only) in FIGURES.items() if kind in scales}
     for line in text.splitlines():
         section = line.strip("[]") if line.startswith("[") else section
         key, equals, value = line.partition("=")
@@ -434,14 +323,12 @@ def _scaled(value: str, scale: float) -> str:
     return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]) * scale:.2f}", figures) + hash_sign + comment
 
 
-def scaled_votes(text: str, scale: float) -> str:
-    """words.toml with the votes of every rule multiplied."""
-    return re.sub(r"^votes = .*$", lambda m: _scaled(m[0], scale), text, flags=re.MULTILINE)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further labelled histories")
+    parser.add_argument(
+        "--collected", action="append", type=Path, default=[], metavar="FILE", help="labelled failures, JSON a line"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--simulated", type=int, default=6, metavar="N", help="simulated suites")
     parser.add_argument("--planted", type=int, default=27, metavar="N", help="flakes planted into each history")
@@ -452,9 +339,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     histories = [*fixtures(), *(simulated(options.seed * 1000 + n) for n in range(options.simulated))]
     histories += [labelled_folder(folder) for folder in options.folders]
+    if options.planted:
+        histories = [planted(labelled, options.planted, options.seed) for labelled in histories]
+    histories += [labelled for file in options.collected for labelled in collected(file)]
     cases = []
-    for number, labelled in enumerate(histories):
-        whole = planted(labelled, options.planted, options.seed) if options.planted else labelled
+    for number, whole in enumerate(histories):
         cases += [(number, finding, truth) for finding, truth in flaky_findings(whole)]
     table = table_of(cases)
     names = [labelled.name for labelled in histories]
@@ -468,12 +357,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for kind, scale in scales.items():
         print(f"  scale {kind:17} 1.000 → {scale:.3f}")
     if options.write and helps:
-        file = ANALYSIS / "weights.toml"
-        file.write_text(rewritten(file.read_text("utf-8"), prior, scales), "utf-8")
-        if "words" in scales:
-            file = ANALYSIS / "words.toml"
-            file.write_text(scaled_votes(file.read_text("utf-8"), scales["words"]), "utf-8")
-        print("\nwritten: weights.toml and the votes of words.toml")
+        WEIGHTS.write_text(rewritten(WEIGHTS.read_text("utf-8"), prior, scales), "utf-8")
+        print("\nwritten: weights.toml")
     elif options.write:
         print("\nnothing written")
     return 0

@@ -22,5 +22,8 @@ for phase in before after; do
     "$FLAKEDIAG" --db "$DEMO/$phase.db" report
     gate "$DEMO/$phase.db"
 done
+say "report --format html -o $DEMO/flaky.html"
+"$FLAKEDIAG" --db "$DEMO/before.db" report --format html -o "$DEMO/flaky.html"
 
 printf '\n%s\n' "Look closer: $FLAKEDIAG --db $DEMO/before.db show TEST"
+printf '%s\n' "Or in a browser: $DEMO/flaky.html"

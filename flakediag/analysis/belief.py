@@ -5,14 +5,14 @@ reads. It differs from `flakediag.analysis.order` in what it is for: that packag
 one is asked again after every experiment, knows one victim only, and also weighs writers that work only together.
 
 The likelihood of a claim is a product of two beta-binomials: executions that should fail do so at a rate
-~ Beta(19, 1), those that should pass fail at a rate ~ Beta(1, 19). The rival of all claims is chance, one rate in the
-history and another one in the experiments. Each further writer pays its prior.
+~ Beta(19, 1), those that should pass fail at a rate ~ Beta(1, 19). The rival of all claims is chance: one rate in
+the history, and in the experiments the same or another one. Each further writer pays its prior.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log
 from typing import NamedTuple
@@ -26,6 +26,7 @@ NEVER = -2  # did not run; -1 is the start of the process
 WHEN_BAD: Prior = ((1.0, 19, 1),)
 WHEN_GOOD: Prior = ((1.0, 1, 19),)
 CHANCE: Prior = ((0.4, 1, 1), (0.4, 1, 19), (0.2, 19, 1))
+SAME_RATE = 0.5  # of chance: it has the same rate in the experiments as in the history
 STARTS_BAD = 0.4
 ANOTHER = log(0.25 * 0.5)  # the prior of one more writer, and of its role
 TOGETHER = log(0.25 * 0.25)  # and of one more test without which another one does not write
@@ -193,6 +194,20 @@ class Belief:
     def leading(self, count: int) -> list[tuple[Claim, float]]:
         return [(self.table.claim(row), float(self.share[row])) for row in range(min(count, len(self.share)))]
 
+    def main(self, count: int) -> Belief:
+        """The `count` most probable claims alone; what the others hold goes to `rest`."""
+        if len(self.share) <= count:
+            return self
+        rows, left = np.arange(count), self.share[:count]
+        return replace(
+            self,
+            table=self.table.take(rows),
+            share=left,
+            rest=self.rest + float(self.share[count:].sum()),
+            when_bad=self.when_bad[:count],
+            when_good=self.when_good[:count],
+        )
+
     @cached_property
     def suspicion(self) -> Doubles:
         """float64[size]: the probability of each test to be a writer."""
@@ -254,17 +269,25 @@ def believe(trials: Sequence[Trial], prior: Doubles, order: float) -> Belief:
 
 
 def _chance(trials: Sequence[Trial]) -> float:
-    found = 0.0
-    for experiment in (False, True):
-        own = [trial.failed for trial in trials if trial.experiment is experiment]
-        found += float(log_marginal(sum(own), len(own), CHANCE))
-    return found
+    return _chance_of(*_counted(trials, False), *_counted(trials, True))
+
+
+def _chance_of(recorded_k: int, recorded_n: int, k: int, n: int) -> float:
+    """The log-likelihood of chance: the experiments fail at the recorded rate, or at one of their own."""
+    recorded = float(log_marginal(recorded_k, recorded_n, CHANCE))
+    same = float(log_marginal(recorded_k + k, recorded_n + n, CHANCE))
+    return log_sum([log(SAME_RATE) + same, log(1 - SAME_RATE) + recorded + float(log_marginal(k, n, CHANCE))])
 
 
 def _next_by_chance(trials: Sequence[Trial]) -> float:
-    own = [trial.failed for trial in trials if trial.experiment]
-    k, n = sum(own), len(own)
-    return float(np.exp(log_marginal(k + 1, n + 1, CHANCE) - log_marginal(k, n, CHANCE)))
+    before, (k, n) = _counted(trials, False), _counted(trials, True)
+    return float(np.exp(_chance_of(*before, k + 1, n + 1) - _chance_of(*before, k, n)))
+
+
+def _counted(trials: Sequence[Trial], experiment: bool) -> tuple[int, int]:
+    """(failures, executions)"""
+    own = [trial.failed for trial in trials if trial.experiment is experiment]
+    return sum(own), len(own)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import exp, log
 
-from flakediag.analysis.settle import settle
 from flakediag.analysis.weights import weights
 from flakediag.model import Alternative, Category, Diagnosis, Evidence, Partner
 
@@ -51,8 +50,9 @@ def probabilities(evidence: Iterable[Evidence]) -> dict[Category, float]:
     score = {Category(name): log(share) for name, share in table["prior"].items()}
     for (category, kind, _), found in kinds.items():
         damped = sum(weight * table["repeat"] ** n for n, weight in enumerate(sorted(found, key=abs, reverse=True)))
-        cap = table["words_cap"] if kind == "words" else float("inf")
-        score[category] += max(-cap, min(cap, damped))
+        if kind == "words":
+            damped = max(-table["words_cap"], min(table["words_cap"], damped * table["words"]))
+        score[category] += damped
     top = max(score.values())
     raised = {category: exp(value - top) for category, value in score.items()}
     whole = sum(raised.values())
@@ -73,7 +73,6 @@ def _called(found: Mapping[Category, float], evidence: Sequence[Evidence]) -> Di
         evidence=tuple(relevant),
         partners=_partners(winning),
         ports=tuple(dict.fromkeys(port for e in winning for port in e.ports)),
-        settle=settle(best, found, evidence),
     )
 
 

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.boundary import artefacts_of, boundary_of
-from flakediag.analysis.cluster import Member, clusters_of
+from flakediag.analysis.cluster import Member, Ticket, tickets_of
 from flakediag.analysis.combine import combine, combine_test
-from flakediag.analysis.evidence import FINDERS
+from flakediag.analysis.evidence import FINDERS, silence
 from flakediag.analysis.outage import commits, outages
 from flakediag.analysis.rank import impacts
 from flakediag.analysis.rates import failed_attempts, rate_of, suite_rates
+from flakediag.analysis.records import Records
+from flakediag.analysis.savings import fixes_of
+from flakediag.analysis.settle import record_of, settled, settled_test
 from flakediag.analysis.subjects import subjects_of
 from flakediag.analysis.verdict import CommitOutcomes, Judgement, judge
 from flakediag.analysis.window import Subject, Window
@@ -27,6 +30,7 @@ from flakediag.model import (
     Diagnosis,
     Evidence,
     Finding,
+    FixStep,
     HistorySummary,
     Impact,
     Order,
@@ -37,8 +41,6 @@ from flakediag.model import (
     TimelineEntry,
     Verdict,
 )
-
-LATE = 5  # a test is new when this many runs of the window came before its first
 
 RANKED = (Verdict.FLAKY, Verdict.BROKEN, Verdict.NEW, Verdict.INSUFFICIENT, Verdict.FIXED, Verdict.STABLE)
 
@@ -51,6 +53,7 @@ class Findings:
     rates: SuiteRates
     tests: tuple[Finding, ...]
     clusters: tuple[Cluster, ...]
+    fixes: tuple[FixStep, ...]
     outages: tuple[Outage, ...]
     notes: tuple[str, ...]
 
@@ -75,7 +78,7 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
     is_flaky = np.zeros(len(window.tests), dtype=np.bool_)
     is_flaky[flaky] = True
     judged = verdicts | quiet
-    signatures, causes = _causes(window, flaky, counted)
+    signatures, causes, members = _causes(window, flaky, counted)
     # What a test says that is not flaky is worth showing too; the cause of a flake is not asked.
     for subject in subjects_of(window, (test for test in judged if test not in causes), counted):
         signatures[subject.test].append(_signature(window, subject, combine([])))
@@ -87,13 +90,15 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
         for test, judgement in judged.items()
     ]
     ranked = sorted(unranked, key=lambda f: (RANKED.index(f.verdict), -f.impact.score, -f.failures, f.id))
-    clusters = _clusters(window, flaky, failed & counted[:, None], causes, signatures)
-    cluster_of = {id: cluster.id for cluster in clusters for id in cluster.tests}
+    tickets = tickets_of(members)
+    fixes = fixes_of(window, tickets, counted, costs)
+    of_test = {id: step for step in reversed(_by_failures(tickets, fixes)) for id in step.tests}
     return Findings(
         summary=_summary(window),
         rates=suite_rates(window, is_flaky, counted),
-        tests=tuple(replace(f, rank=i, cluster=cluster_of.get(f.id)) for i, f in enumerate(ranked, start=1)),
-        clusters=tuple(clusters),
+        tests=tuple(_with_ticket(replace(f, rank=i), of_test.get(f.id)) for i, f in enumerate(ranked, start=1)),
+        clusters=_clusters(fixes),
+        fixes=tuple(fixes),
         outages=tuple(
             Outage(window.runs[r], int(failed[r].sum()), int(window.executed[r].sum())) for r in np.flatnonzero(down)
         ),
@@ -103,22 +108,9 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
 
 def _verdicts(window: Window, failed: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[int, Judgement]:
     """The verdict on each test that failed in a run that counts; the others are stable and not listed."""
-    executed = window.executed & counted[:, None]
-    by_commit = commits(window)
-    # An attempt that failed and one that passed: a retry that recovered, or a test that ran twice.
-    recovered = failed & _passed_too(window)
-    found = {}
-    for test in np.flatnonzero((failed & counted[:, None]).any(axis=0)):
-        history = []
-        for runs in by_commit:
-            ran = runs[executed[runs, test]]
-            if len(ran):
-                failures = int(failed[ran, test].sum())
-                history.append(CommitOutcomes(failures, len(ran) + int(recovered[ran, test].sum()), len(ran), failures))
-        if history:
-            first = int(np.argmax(window.executed[:, test]))
-            found[int(test)] = judge(history, is_new=first >= LATE)
-    return found
+    records = Records(window, failed)
+    judged = ((int(t), records.judge(int(t), counted)) for t in np.flatnonzero((failed & counted[:, None]).any(axis=0)))
+    return {test: judgement for test, judgement in judged if judgement is not None}
 
 
 def _quiet(window: Window, test: int) -> CommitOutcomes:
@@ -127,31 +119,33 @@ def _quiet(window: Window, test: int) -> CommitOutcomes:
     return CommitOutcomes(0, runs, runs, 0)
 
 
-def _passed_too(window: Window) -> NDArray[np.bool_]:
-    """bool[R, T]: some row of the test in the run passed."""
-    passed = np.zeros(window.shape, dtype=np.bool_)
-    rows = window.outcome == Outcome.PASSED
-    passed[window.run[rows], window.test[rows]] = True
-    return passed
-
-
 def _causes(
     window: Window, flaky: Sequence[int], counted: NDArray[np.bool_]
-) -> tuple[defaultdict[int, list[SignatureFinding]], dict[int, Diagnosis]]:
-    """For each flaky test, its signatures with their causes, and the cause of the test as a whole."""
+) -> tuple[defaultdict[int, list[SignatureFinding]], dict[int, Diagnosis], list[Member]]:
+    """For each flaky test its signatures with their causes, and the cause of the whole; and what is to be clustered."""
     subjects = subjects_of(window, flaky, counted)
     evidence: list[list[Evidence]] = [[] for _ in subjects]
     for find in FINDERS:
         for mine, found in zip(evidence, find(window, subjects), strict=True):
             mine.extend(found)
+    for mine, unsaid in zip(evidence, silence.find(window, subjects, evidence), strict=True):
+        mine.extend(unsaid)
     signatures: defaultdict[int, list[SignatureFinding]] = defaultdict(list)
     for subject, mine in zip(subjects, evidence, strict=True):
-        signatures[subject.test].append(_signature(window, subject, combine(mine)))
+        diagnosis = settled(combine(mine), mine, record_of(window, subject))
+        signatures[subject.test].append(_signature(window, subject, diagnosis))
     causes = {
-        test: combine_test([(signature.failures, signature.diagnosis) for signature in mine])
+        test: settled_test(
+            combine_test([(signature.failures, signature.diagnosis) for signature in mine]),
+            [signature.diagnosis for signature in sorted(mine, key=lambda s: -s.failures)],
+        )
         for test, mine in signatures.items()
     }
-    return signatures, causes
+    members = [
+        Member(subject.test, window.tests[subject.test].id, signature.diagnosis, subject.signature, subject.failed == 1)
+        for subject, signature in zip(subjects, (s for mine in signatures.values() for s in mine), strict=True)
+    ]
+    return signatures, causes, members
 
 
 def _signature(window: Window, subject: Subject, diagnosis: Diagnosis) -> SignatureFinding:
@@ -231,20 +225,19 @@ def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
     return tuple(entries)
 
 
-def _clusters(
-    window: Window,
-    flaky: Sequence[int],
-    failed: NDArray[np.bool_],
-    causes: dict[int, Diagnosis],
-    signatures: dict[int, list[SignatureFinding]],
-) -> list[Cluster]:
-    return clusters_of(
-        [
-            Member(window.tests[t].id, causes[t], frozenset(s.text for s in signatures[t]), failed[:, t])
-            for t in flaky
-            if t in causes
-        ]
-    )
+def _by_failures(tickets: Sequence[Ticket], fixes: Sequence[FixStep]) -> list[FixStep]:
+    """The steps, clusters first and in the order of their failures: where a test stands on several, its first."""
+    place = {(ticket.tests, ticket.cluster, ticket.summary): n for n, ticket in enumerate(tickets)}
+    return sorted(fixes, key=lambda step: place[step.tests, step.cluster, step.summary])
+
+
+def _with_ticket(finding: Finding, step: FixStep | None) -> Finding:
+    return replace(finding, cluster=step.cluster, saves=step.saves) if step else finding
+
+
+def _clusters(fixes: Sequence[FixStep]) -> tuple[Cluster, ...]:
+    found = [Cluster(f.cluster, f.tests, f.category, f.summary, f.saves) for f in fixes if f.cluster is not None]
+    return tuple(sorted(found, key=lambda cluster: cluster.id))
 
 
 def _summary(window: Window) -> HistorySummary:
@@ -264,7 +257,7 @@ def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
         return ()
     notes = []
     serial = np.flatnonzero(window.serial)
-    parallel = sum(run.order is Order.COMPLETION for run in window.runs)
+    parallel = len({n for n, run in enumerate(window.runs) if run.order is Order.COMPLETION} | {*window.interleaved})
     if parallel:
         notes.append(
             f"{parallel} of {len(window.runs)} runs were parallel: their order is not the order of execution "

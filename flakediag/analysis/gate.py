@@ -2,50 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from math import ceil, floor
 
 from flakediag.analysis.rates import rate_of
-from flakediag.model import GateDecision, GateStatus, Metric, Rate, Report, Verdict
+from flakediag.model import (
+    Finding,
+    GateDecision,
+    GatePolicy,
+    GateResult,
+    GateRule,
+    GateStatus,
+    Metric,
+    Ratchet,
+    Rate,
+    Report,
+    SuiteRates,
+    Verdict,
+)
+
+RANKED = (GateStatus.TRIPPED, GateStatus.NOT_ENOUGH_EVIDENCE, GateStatus.PASSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a rule looks at, where that is not the whole suite: its rates, and the ids of its flaky tests."""
+
+    rates: SuiteRates
+    flaky: Set[str]
 
 
 def decide(
     report: Report,
+    policy: GatePolicy,
     *,
-    metric: Metric,
-    threshold: float,
-    min_runs: int,
-    baseline: str | None = None,
     flaky_before: Set[str] = frozenset(),
+    parts: Mapping[GateRule, Part] | None = None,
+    unplaced: int = 0,
 ) -> GateDecision:
-    """Compare the metric's plain rate with `threshold` (a fraction).
+    """Hold every rule of the policy against its rate; the gate trips if any rule does.
 
-    With a `baseline` (a branch's name) only tests outside `flaky_before`, the ids flaky there, count; the metric must
-    then be `Metric.TESTS`. Fewer than `min_runs` runs, or none in which a test executed, are not enough evidence.
-    Raises ValueError for a baseline with another metric.
+    Under a baseline (a branch) only tests outside `flaky_before`, the ids flaky there, count. `parts` says what the
+    rules for a path or an owner look at; `unplaced` tests belong to no part for want of a file. Fewer runs than the
+    policy needs, or none in which a test executed, are not enough evidence. Raises ValueError for a policy without
+    rules, and for a baseline with another metric than tests.
     """
-    if baseline is not None and metric is not Metric.TESTS:
+    rules = (*policy.rules, *_ratcheted(policy))
+    if not rules:
+        raise ValueError("a gate needs a rule")
+    if policy.baseline is not None and any(rule.metric is not Metric.TESTS for rule in rules):
         raise ValueError("a baseline compares tests: the other metrics have no new part")
-    offenders = tuple(t for t in report.tests if t.verdict is Verdict.FLAKY and t.id not in flaky_before)
-    rate = _rate(report, metric)
-    if baseline is not None:
-        rate = rate_of(min(len(offenders), rate.of), rate.of)
-    runs = report.history.runs
-    status, reason = _judge(rate, threshold, runs, min_runs)
+    whole = Part(report.rates, frozenset(f.id for f in report.tests if f.verdict is Verdict.FLAKY))
+    results = [
+        _result(
+            report, policy, rule, (parts or {}).get(rule, whole) if rule.path or rule.owner else whole, flaky_before
+        )
+        for rule in rules
+    ]
+    first = min(results, key=lambda result: RANKED.index(result.status))
     return GateDecision(
-        status=status,
-        metric=metric,
-        threshold=threshold,
-        rate=rate,
-        runs=runs,
-        min_runs=min_runs,
-        reason=reason,
-        offenders=offenders,
-        baseline=baseline,
+        status=first.status,
+        metric=first.rule.metric,
+        threshold=first.rule.limit,
+        rate=first.rate,
+        runs=report.history.runs,
+        min_runs=policy.min_runs,
+        reason=first.reason,
+        offenders=first.offenders,
+        baseline=policy.baseline,
+        strict=policy.strict,
+        results=tuple(results),
+        unplaced=unplaced,
     )
 
 
-def _rate(report: Report, metric: Metric) -> Rate:
-    rates = report.rates
+def rate_in(rates: SuiteRates, metric: Metric) -> Rate:
     return {
         Metric.TESTS: rates.flaky_tests,
         Metric.RUNS: rates.flaky_runs,
@@ -53,13 +85,88 @@ def _rate(report: Report, metric: Metric) -> Rate:
     }[metric]
 
 
-def _judge(rate: Rate, threshold: float, runs: int, min_runs: int) -> tuple[GateStatus, str]:
+def judge(rate: Rate, limit: float, *, runs: int, min_runs: int, strict: bool) -> tuple[GateStatus, str]:
+    """One rate against one limit, and the reason. Between the interval's lower end and the rate lies doubt, and the
+    suite has its benefit unless the gate is strict."""
     if runs == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "the history holds no run of this project and branch"
     if runs < min_runs:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "the history is too short to judge"
     if rate.of == 0:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "no test was executed in these runs"
-    if rate.value > threshold:
+    if rate.value <= limit:
+        return GateStatus.PASSED, "the rate is not above the threshold"
+    if strict:
         return GateStatus.TRIPPED, "the rate is above the threshold"
-    return GateStatus.PASSED, "the rate is not above the threshold"
+    if rate.low > limit:
+        return GateStatus.TRIPPED, "the rate is above the threshold, beyond doubt"
+    at_least = f"at least {floor(1e4 * rate.low) / 100:g} % by the interval"  # rounded down, to stay true
+    takes = f"it takes {beyond_doubt(rate.of, limit)} of {rate.of} to trip"
+    reason = f"above the limit, but not beyond doubt: {at_least}, and {takes}; --strict would trip"
+    return GateStatus.PASSED, reason
+
+
+def beyond_doubt(of: int, limit: float) -> int:
+    """The smallest count of so many whose interval lies above the limit; `of` itself where none does."""
+    low, high = ceil(limit * of), of
+    while low < high:  # the lower end rises with the count
+        middle = (low + high) // 2
+        low, high = (low, middle) if rate_of(middle, of).low > limit else (middle + 1, high)
+    return low
+
+
+def _ratcheted(policy: GatePolicy) -> tuple[GateRule, ...]:
+    if policy.ratchet is None:
+        return ()
+    return tuple(
+        GateRule(metric=metric, limit=rate.value, ratchet=True) for metric, rate in policy.ratchet.rates.items()
+    )
+
+
+def _result(report: Report, policy: GatePolicy, rule: GateRule, part: Part, flaky_before: Set[str]) -> GateResult:
+    offenders = tuple(f for f in report.tests if f.id in part.flaky and f.id not in flaky_before)
+    rate = rate_in(part.rates, rule.metric)
+    if policy.baseline is not None:
+        rate = rate_of(min(len(offenders), rate.of), rate.of)
+    runs = report.history.runs
+    status, reason = judge(rate, rule.limit, runs=runs, min_runs=policy.min_runs, strict=policy.strict)
+    if rule.ratchet and policy.ratchet is not None:
+        return _held(
+            policy.ratchet, GateResult(rule=rule, status=status, rate=rate, reason=reason, offenders=offenders)
+        )
+    if status is GateStatus.NOT_ENOUGH_EVIDENCE and (rule.path or rule.owner) and rate.of == 0 and runs:
+        reason = "no executed test is known to belong to it"
+    return GateResult(rule=rule, status=status, rate=rate, reason=reason, offenders=offenders)
+
+
+def _held(ratchet: Ratchet, result: GateResult) -> GateResult:
+    """The result of a rule of the ratchet: flaky tests that were not flaky before make it worse, whatever the rate."""
+    new: tuple[Finding, ...] = tuple(f for f in result.offenders if f.id not in ratchet.flaky)
+    status, reason = result.status, result.reason
+    if status is GateStatus.PASSED:
+        reason = "not worse than the stored baseline" if result.rate.value <= result.rule.limit else reason
+        if new and result.rule.metric is Metric.TESTS:
+            status = GateStatus.TRIPPED
+            reason = f"{len(new)} flaky test{'s are' if len(new) > 1 else ' is'} not in the stored baseline"
+    elif status is GateStatus.TRIPPED:
+        reason = "worse than the stored baseline"
+    return GateResult(rule=result.rule, status=status, rate=result.rate, reason=reason, offenders=new)
+
+
+def measured(report: Report) -> dict[Metric, Rate]:
+    """The three rates of a report by metric."""
+    return {metric: rate_in(report.rates, metric) for metric in Metric}
+
+
+def tightened(stored: Ratchet, measured: Ratchet) -> Ratchet:
+    """What is to be held from now on: the better of both in each metric, and only tests that are still flaky.
+
+    A metric that was not stored stays out, so that what is held does not grow by itself.
+    """
+    rates = {
+        metric: min(rate, measured.rates[metric], key=lambda r: r.value) if metric in measured.rates else rate
+        for metric, rate in stored.rates.items()
+    }
+    flaky = stored.flaky & measured.flaky
+    changed = rates != dict(stored.rates) or flaky != stored.flaky
+    return Ratchet(rates=rates, flaky=flaky, updated=measured.updated if changed else stored.updated)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,19 +22,32 @@ def outages(window: Window) -> NDArray[np.bool_]:
     A suite whose tests depend on each other's order can lose half of itself in one run, again and again; an outage
     takes tests that are otherwise fine. A commit all of whose runs (two or more) collapse is a bad commit, no outage.
     """
-    executed, failed = window.executed, failed_attempts(window)
+    return collapsed(window.executed, failed_attempts(window), commits(window))
+
+
+def collapsed(
+    executed: NDArray[np.bool_], failed: NDArray[np.bool_], groups: Sequence[NDArray[np.int64]]
+) -> NDArray[np.bool_]:
+    """bool[R]: the outages of runs given as arrays (bool[R, T]) and as the runs of each commit."""
     ran = executed.sum(axis=1)
     share = failed.sum(axis=1) / np.maximum(ran, 1)
     candidate = (ran >= MIN_EXECUTED) & (share >= LARGE)
     if not candidate.any() or candidate.mean() > RARE:
-        return np.zeros(len(window.runs), dtype=np.bool_)
+        return np.zeros(len(executed), dtype=np.bool_)
     fails_otherwise = failed[~candidate].any(axis=0)
     strangers = (failed & ~fails_otherwise).sum(axis=1) / np.maximum(failed.sum(axis=1), 1)
     found: NDArray[np.bool_] = candidate & ((share >= OVERWHELMING) | (strangers > 0.5))
-    for runs in commits(window):
+    for runs in groups:
         if len(runs) > 1 and found[runs].all():
             found[runs] = False
     return found
+
+
+def looks_like_outage(executed: int, failed: int, strangers: int) -> bool:
+    """The same question for one run outside of any window: `strangers` of its failures never failed in it."""
+    if executed < MIN_EXECUTED or failed < LARGE * executed:
+        return False
+    return failed >= OVERWHELMING * executed or strangers > failed / 2
 
 
 def commits(window: Window) -> list[NDArray[np.int64]]:

@@ -24,14 +24,32 @@ from flakediag.analysis.belief import Belief, Claim, Trial, believe
 from flakediag.analysis.order.marginal import Doubles
 
 SURE = 0.99
+ENOUGH = 0.95  # of chance, where the failure came and went here,
+LEFT = 0.02  # and no explanation by order is left that is likelier than this
+STRICTER = 0.1  # of the doubt that is allowed otherwise: for a claim where an order came out both ways
+RIVAL = 0.05  # while chance is likelier than this, contradicting outcomes are followed up
 LIKELY = 0.5  # a claim that is likelier than this is tested for itself
 START_UP = 1.0  # seconds that a runner takes before its first test, and after its last
 LEAST_TEST = 0.01  # and a test at least
+STARTS = 6.0  # mean tests that a start counts for at most: else quick tests would be repeated to save one start
 LEAST_GAIN = 0.002  # bits: an experiment that tells less is not worth its time
 NEEDED = 1.5  # what an experiment is worth beside its gain where it demonstrates a part of the claim
 AGAIN = 0.92  # what repeating an experiment is worth, each time
 DEMONSTRATED = 12  # claims whose smallest demonstration is considered
-MASSES = (0.06, 0.12, 0.25, 0.5, 0.75, 0.9, 0.99)  # of the suspicion, for the sets that are considered
+MASSES = (
+    0.03,
+    0.06,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.33,
+    0.5,
+    0.75,
+    0.9,
+    0.99,
+)  # of the suspicion, for the sets that are considered
+WEIGHED = 1500  # claims, the most probable, by which they are weighed
 DRAWS = 6  # random halves considered
 
 Arrange = Callable[[Sequence[int]], tuple[int, ...]]
@@ -119,16 +137,61 @@ class Search:
 
     @property
     def standing(self) -> Standing:
-        if self.probability < self.sure or not self.trials:
+        if self._came_and_went():
+            return Standing.CHANCE
+        if self.probability < self._bar() or not self.trials:
             return Standing.OPEN
         if self.claim is None:
             return Standing.CHANCE if self._tried_with_others() else Standing.OPEN
         return Standing.OPEN if self.undemonstrated() else Standing.CONFIRMED
 
+    def _bar(self) -> float:
+        """How probable the claim must be: more so where chance has a hand in it, as contradicting outcomes show.
+
+        A coin leads to some claim at 99 % more often than once in a hundred: it has many to choose from, and its rate
+        is not known beforehand.
+        """
+        return 1 - STRICTER * (1 - self.sure) if self.claim is not None and self._contradicted() else self.sure
+
+    def _came_and_went(self) -> bool:
+        """Whether chance is likely enough to end the search: to raise it further would take runs without an end.
+
+        The failure must have shown itself here at least twice, and stayed away twice: where it never shows, or always,
+        an order that was not tried yet may be what it takes.
+        """
+        belief, failures = self.belief, sum(trial.failed for trial in self.trials)
+        if belief.chance < ENOUGH or min(failures, len(self.trials) - failures) < 2:
+            return False
+        return not len(belief.share) or belief.holds(belief.table.claim(0)) < LEFT
+
+    def _contradicted(self) -> bool:
+        """Whether one order came out both ways here."""
+        seen = {(trial.before, trial.failed) for trial in self.trials}
+        return any((before, not failed) in seen for before, failed in seen)
+
     def _tried_with_others(self) -> bool:
-        """Chance is a conclusion only once the victim ran alone and after others, here."""
+        """Chance is a conclusion only once the victim ran alone and after others, here.
+
+        Where it did the same in every run, everything must have run before it, and once more the other way round: the
+        failure may take several tests together, and a cleaner that is written after its polluter hides it from every
+        choice of tests in the usual order.
+        """
         alone = any(not trial.before for trial in self.trials)
-        return alone and (self.question.size == 0 or any(trial.before for trial in self.trials))
+        if not alone or self.question.size == 0:
+            return alone
+        if len({trial.failed for trial in self.trials}) > 1:
+            return any(trial.before for trial in self.trials)
+        return all(whole in self.refused or self._ran(whole) for whole in self._whole())
+
+    def _whole(self) -> tuple[tuple[int, ...], ...]:
+        """Everything, and the same the other way round."""
+        whole = self._witness()
+        return whole, whole[::-1]
+
+    def _ran(self, whole: tuple[int, ...]) -> bool:
+        """Whether these tests ran before the victim in this order, whoever else ran among them."""
+        wanted = set(whole)
+        return any(tuple(t for t in trial.before if t in wanted) == whole for trial in self.trials)
 
     def undemonstrated(self) -> list[tuple[int, ...]]:
         """The smallest demonstrations of the claim that were not seen to come out as it says.
@@ -169,13 +232,10 @@ class Search:
         """The next experiment; None where the search has ended or nothing would tell more."""
         if self.standing is not Standing.OPEN:
             return None
-        if self.probability >= self.sure:
-            missing = self.undemonstrated()
-            if self.claim is None:
-                missing = [b for b in ((), self._witness()) if all(trial.before != b for trial in self.trials)]
-            for before in missing:
-                if before not in self.refused:
-                    return self._weighed([before])[0]
+        if self.probability >= self._bar():
+            missing = self._missing()
+            if missing:
+                return self._weighed(missing)[0]
         options = self._weighed([before for before in self._options() if before not in self.refused])
         tried = Counter(trial.before for trial in self.trials)
         needed = set(self.undemonstrated()) if self.probability > LIKELY else set()
@@ -186,29 +246,42 @@ class Search:
             return experiment.gain * factor / experiment.cost, -len(before)
 
         best = max(options, key=worth, default=None)
-        return best if best is not None and best.gain >= LEAST_GAIN else None
+        if best is not None and best.gain >= LEAST_GAIN:
+            return best
+        missing = self._missing() if self.claim is None else []
+        return self._weighed(missing)[0] if missing else None
+
+    def _missing(self) -> list[tuple[int, ...]]:
+        """What must be seen before the search may end: the demonstrations, or the test alone and after all others, in
+        both directions where it did the same each time."""
+        missing = self.undemonstrated()
+        if self.claim is None:
+            same = len({trial.failed for trial in self.trials}) < 2
+            wanted = ((), *(self._whole() if same else self._whole()[:1]))
+            missing = [b for b in wanted if all(trial.before != b for trial in self.trials)]
+        return [before for before in missing if before not in self.refused]
 
     def _weighed(self, options: Sequence[tuple[int, ...]]) -> list[Experiment]:
-        belief, claim = self.belief, self.claim
-        inside = None
-        if claim is not None and not self.everything and belief.holds(claim) > LIKELY:
-            inside = belief.table.includes(claim)
+        belief, claim = self.belief.main(WEIGHED), self.claim
+        of: NDArray[np.bool_] | None = None
+        if belief.chance > RIVAL and self._contradicted():
+            of = np.append(np.zeros(len(belief.share), dtype=np.bool_), True)
+        elif claim is not None and not self.everything and belief.holds(claim) > LIKELY:
+            of = np.append(belief.table.includes(claim), False)
         found = []
         for before in options:
             failing = belief.failing(before)
             shares = np.concatenate([belief.share, [belief.chance]])
             rates = np.concatenate([failing, [belief.by_chance]])
             shares = shares / shares.sum()
-            if inside is None:
-                fails, gain = _gain(shares, rates)
-            else:
-                of = np.concatenate([inside, [False]])
-                fails, gain = _gain_about(shares, rates, of)
+            fails, gain = _gain(shares, rates) if of is None else _gain_about(shares, rates, of)
             found.append(Experiment(before, gain, self._cost(before), fails))
         return found
 
     def _cost(self, before: tuple[int, ...]) -> float:
-        return START_UP + LEAST_TEST + float(np.maximum(self.question.seconds[list(before)], LEAST_TEST).sum())
+        each = np.maximum(self.question.seconds, LEAST_TEST)
+        mean = float(each.mean()) if len(each) else LEAST_TEST
+        return min(START_UP, STARTS * mean) + mean + float(each[list(before)].sum())
 
     def _witness(self) -> tuple[int, ...]:
         """The order that the chosen tests keep: one in which the victim did what it does not do alone.

@@ -20,11 +20,8 @@ def impacts(window: Window, counted: NDArray[np.bool_]) -> list[Impact]:
     0.7 × (its share of the runs turned red) + 0.3 × (its share of the time), both faded by age with a half-life of
     14 days before the newest run.
     """
-    executed = window.executed & counted[:, None]
     red = ((window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)) & counted[:, None]
-    seconds = np.nan_to_num(window.durations.astype(np.float64))
-    length = np.array([run.duration if run.duration is not None else np.nan for run in window.runs])
-    length = np.where(np.isnan(length), np.where(executed, seconds, 0.0).sum(axis=1), length)
+    length = lengths(window)
     fade = _fade(window)
     # The share of each red test in its run's time; int counts, at least one to keep the quotient defined.
     lost = red * (length / np.maximum(red.sum(axis=1), 1))[:, None]
@@ -38,6 +35,14 @@ def impacts(window: Window, counted: NDArray[np.bool_]) -> list[Impact]:
         Impact(int(count), float(minutes), float(value))
         for count, minutes, value in zip(red.sum(axis=0), lost.sum(axis=0) / 60, score, strict=True)
     ]
+
+
+def lengths(window: Window) -> NDArray[np.float64]:
+    """float64[R]: the seconds that each run took, by its report or else by its tests."""
+    known = np.array([run.duration if run.duration is not None else np.nan for run in window.runs], dtype=np.float64)
+    summed = np.where(window.executed, np.nan_to_num(window.durations.astype(np.float64)), 0.0).sum(axis=1)
+    found: NDArray[np.float64] = np.where(np.isnan(known), summed, known)
+    return found
 
 
 def _fade(window: Window) -> NDArray[np.float64]:

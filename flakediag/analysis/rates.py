@@ -39,22 +39,45 @@ def clean_runs_needed(rate: float, doubt: float = 0.05) -> int:
     return 1 if rate == 1 else max(1, ceil(log(doubt) / log1p(-rate)))
 
 
-def suite_rates(window: Window, flaky: NDArray[np.bool_], counted: NDArray[np.bool_]) -> SuiteRates:
+def suite_rates(
+    window: Window, flaky: NDArray[np.bool_], counted: NDArray[np.bool_], among: NDArray[np.bool_] | None = None
+) -> SuiteRates:
     """The three figures of the gate.
 
-    flaky: bool[T], tests whose verdict is flaky; counted: bool[R], runs that count (outages do not).
+    flaky: bool[T], tests whose verdict is flaky; counted: bool[R], runs that count (outages do not); among: bool[T],
+    the part of the suite that is looked at as if it were all (then `flaky_runs` is of the runs in which it executed).
     A run is red where a test ended failed; it is red only by flakes where every test that ended failed is flaky.
     """
     outcomes = window.outcomes[counted]
     executed = window.executed[counted]
-    ended_failed = (outcomes == Outcome.FAILED) | (outcomes == Outcome.ERROR)
     attempt_failed = failed_attempts(window)[counted]
+    runs = int(counted.sum())
+    if among is not None:
+        outcomes, executed, attempt_failed, flaky = (
+            outcomes[:, among],
+            executed[:, among],
+            attempt_failed[:, among],
+            flaky[among],
+        )
+        runs = int(executed.any(axis=1).sum())
+    ended_failed = (outcomes == Outcome.FAILED) | (outcomes == Outcome.ERROR)
+    return rates_of(executed, ended_failed, attempt_failed, flaky, runs)
+
+
+def rates_of(
+    executed: NDArray[np.bool_],
+    ended_failed: NDArray[np.bool_],
+    attempt_failed: NDArray[np.bool_],
+    flaky: NDArray[np.bool_],
+    runs: int,
+) -> SuiteRates:
+    """The three figures from bool[R, T] of the runs that count and bool[T]; the red runs are a share of `runs`."""
     active = executed.any(axis=0)
     red = ended_failed.any(axis=1)
     red_otherwise = ended_failed[:, ~flaky].any(axis=1)
     return SuiteRates(
         flaky_tests=rate_of(int((flaky & active).sum()), int(active.sum())),
-        flaky_runs=rate_of(int((red & ~red_otherwise).sum()), int(counted.sum())),
+        flaky_runs=rate_of(int((red & ~red_otherwise).sum()), runs),
         flaky_executions=rate_of(int((attempt_failed & executed)[:, flaky].sum()), int(executed.sum())),
     )
 

@@ -25,6 +25,12 @@ def subjects_of(window: Window, tests: Iterable[int], counted: NDArray[np.bool_]
     return found
 
 
+def is_known_way(failures: Sequence[Failure], failure: Failure) -> bool:
+    """Whether `failure`, of the same test, is of a signature that `failures` already hold."""
+    groups = _by_signature([*failures, failure])
+    return any(len(members) > 1 for members in groups.values() if any(member is failure for member in members))
+
+
 def _split(window: Window, test: int, failures: Sequence[Failure], counted: NDArray[np.bool_]) -> list[Subject]:
     groups = _by_signature(failures)
     passed = window.executed[:, test] & counted

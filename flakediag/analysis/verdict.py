@@ -11,7 +11,8 @@ anything else → fixed, if the clean stretch is longer than a flake of that rat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf, lgamma, log
 
 import numpy as np
@@ -49,10 +50,26 @@ class Judgement:
     reason: str
 
 
-def judge(history: Sequence[CommitOutcomes], *, is_new: bool) -> Judgement:
+@dataclass(slots=True)
+class Memory:
+    """What was computed for a history, so that the same history with more runs at its end costs only these."""
+
+    stretches: list[tuple[CommitOutcomes, int]] = field(default_factory=list)
+    weight: Logs = field(default_factory=lambda: np.empty((0, 3)))
+    reach: Logs = field(default_factory=lambda: np.empty((0, 3)))
+
+    def known(self, stretches: Sequence[tuple[CommitOutcomes, int]]) -> int:
+        """Up to which boundary what was computed holds for a history of these stretches."""
+        same = next((i for i, (a, b) in enumerate(zip(self.stretches, stretches, strict=False)) if a != b), None)
+        alike = min(len(self.stretches), len(stretches)) if same is None else same
+        return max(0, min(alike, len(self.stretches) - 1, len(stretches) - 1))
+
+
+def judge(history: Sequence[CommitOutcomes], *, is_new: bool, memory: Memory | None = None) -> Judgement:
     """The verdict on one test from its commits, oldest first, each with at least one try.
 
-    `is_new`: the test appeared late in the window, so that a failure may be part of its birth.
+    `is_new`: the test appeared late in the window, so that a failure may be part of its birth. `memory` is kept by a
+    caller who will ask again about the same test with more runs; it changes the cost and nothing else.
     Raises ValueError on an empty history.
     """
     if not history:
@@ -67,7 +84,7 @@ def judge(history: Sequence[CommitOutcomes], *, is_new: bool) -> Judgement:
         return Judgement(
             Verdict.INSUFFICIENT, 1.0, 0, f"only {_runs(tried)}, all failed: flaky or broken cannot be told"
         )
-    kind, since, last = _last_segment(history)
+    kind, since, last = _last_segment(history, memory or Memory())
     best = int(np.argmax(kind))
     if best == FLAKY or (max(kind) < figures["sure"] and _mixed(history)):
         if not _mixed(history) and (kind[FLAKY] < figures["sure"] or _failing_stretches(history) < 2):
@@ -87,15 +104,20 @@ def _fixed_or_quiet(
     """The last segment is clean: fixed, unless a flake of the earlier rate could well have stayed quiet so long."""
     failed = [i for i, c in enumerate(history) if c.failed]
     earlier = history[failed[0] : since]
-    flaked = _mixed(earlier) or _failing_stretches(earlier) > 1
-    if flaked:
+    before_flaky = flaked(earlier)
+    if before_flaky:
         low = rate_of(sum(c.failed for c in earlier), sum(c.tried for c in earlier)).low
         needed = clean_runs_needed(max(low, 1e-9))
         if last.tried < needed:
             reason = f"{_flaky_reason(history)}; {last.runs} clean runs since, {needed} would show that it is fixed"
             return Judgement(Verdict.FLAKY, 1.0 - kind[CLEAN], since, reason)
-    before = "was flaky" if flaked else "failed"
+    before = "was flaky" if before_flaky else "failed"
     return Judgement(Verdict.FIXED, kind[CLEAN], since, f"{before}, then passed in all of the last {_runs(last.runs)}")
+
+
+def flaked(history: Sequence[CommitOutcomes]) -> bool:
+    """Whether these commits show a flake: one that both passed and failed, or failing that began more than once."""
+    return _mixed(history) or _failing_stretches(history) > 1
 
 
 def _mixed(history: Sequence[CommitOutcomes]) -> bool:
@@ -127,39 +149,30 @@ def _runs(count: int) -> str:
     return f"{count} run" if count == 1 else f"{count} runs"
 
 
-def _last_segment(history: Sequence[CommitOutcomes]) -> tuple[list[float], int, CommitOutcomes]:
+def _last_segment(history: Sequence[CommitOutcomes], memory: Memory) -> tuple[list[float], int, CommitOutcomes]:
     """The posterior of the last segment's kind, the most probable start of that segment, and its outcomes.
 
     A forward pass over commit boundaries: weight[j, kind] sums over all segmentations of the first j commits that end
     with a segment of that kind. Stretches of commits that say the same are merged first: the best cut lies at one of
     their ends, and the pass stays short for tests that fail rarely.
     """
-    figures = weights("verdict")
-    merged, starts, gaps = _merge_alike(history)
-    count = len(merged)
-    change, stay = log(figures["change"]), log(1 - figures["change"])
-    with np.errstate(divide="ignore"):
-        first = np.log(np.array(figures["start"]))
-        follow = np.log(np.array(figures["follow"]))
-    failed = np.concatenate(([0], np.cumsum([c.failed for c in merged])))
-    tried = np.concatenate(([0], np.cumsum([c.tried for c in merged])))
-    kept = np.concatenate(([0], np.cumsum(np.array(gaps) + 1)))  # boundaries, merged ones included
-    flaky = _flaky_likelihood(int(tried[-1]), figures["flaky_prior"])
+    chain = _Chain(history)
+    count = len(chain.starts)
     weight = np.full((count + 1, 3), -inf)
-    reach = np.full((count, 3), -inf)  # log weight of starting a segment of a kind at a boundary
-    reach[0] = first
+    reach = chain.reach()
     since = np.zeros(3, dtype=np.int64)
-    for end in range(1, count + 1):
-        k, n = failed[end] - failed[:end], tried[end] - tried[:end]
-        likelihood = np.stack([np.where(k == 0, 0.0, -inf), np.where(k == n, 0.0, -inf), flaky(k, n)], axis=1)
-        # One change at the cut, none at the boundaries inside the segment.
-        options = reach[:end] + likelihood + (stay * (kept[end] - kept[:end] - 1))[:, None]
+    known = memory.known(chain.stretches)
+    if known:
+        weight[: known + 1], reach[: known + 1] = memory.weight[: known + 1], memory.reach[: known + 1]
+    for end in range(known + 1, count + 1):
+        options = chain.options(reach, end)
         weight[end] = np.logaddexp.reduce(options, axis=0)
         since = options.argmax(axis=0)
         if end < count:
-            reach[end] = change + np.logaddexp.reduce(weight[end][:, None] + follow, axis=0)
+            reach[end] = chain.change + np.logaddexp.reduce(weight[end][:, None] + chain.follow, axis=0)
+    memory.stretches, memory.weight, memory.reach = chain.stretches, weight, reach
     posterior = np.exp(weight[count] - np.logaddexp.reduce(weight[count]))
-    start = starts[int(since[int(posterior.argmax())])]
+    start = chain.starts[int(since[int(posterior.argmax())])]
     tail = history[start:]
     outcomes = CommitOutcomes(
         sum(c.failed for c in tail),
@@ -168,6 +181,74 @@ def _last_segment(history: Sequence[CommitOutcomes]) -> tuple[list[float], int, 
         sum(c.failed_runs for c in tail),
     )
     return [float(p) for p in posterior], start, outcomes
+
+
+class _Chain:
+    """The segmentations of a history: what every choice of a segment weighs, in logs."""
+
+    def __init__(self, history: Sequence[CommitOutcomes]) -> None:
+        figures = weights("verdict")
+        merged, self.starts, gaps = _merge_alike(history)
+        self.stretches = list(zip(merged, gaps, strict=True))
+        self.change, self._stay = log(figures["change"]), log(1 - figures["change"])
+        with np.errstate(divide="ignore"):
+            self._first = np.log(np.array(figures["start"]))
+            self.follow = np.log(np.array(figures["follow"]))
+        self._failed = np.concatenate(([0], np.cumsum([c.failed for c in merged])))
+        self._tried = np.concatenate(([0], np.cumsum([c.tried for c in merged])))
+        self._kept = np.concatenate(([0], np.cumsum(np.array(gaps) + 1)))  # boundaries, merged ones included
+        most = 1 << int(self._tried[-1]).bit_length()  # few sizes, so that the tables are made once
+        self._flaky = _flaky_likelihood(most, *figures["flaky_prior"])
+
+    def reach(self) -> Logs:
+        """float64[boundaries, 3]: the weight of starting a segment of a kind there, filled in for the first one."""
+        made = np.full((len(self.starts), 3), -inf)
+        made[0] = self._first
+        return made
+
+    def options(self, reach: Logs, end: int) -> Logs:
+        """float64[end, 3]: the weight of a last segment of each kind from each boundary up to this one."""
+        k, n = self._failed[end] - self._failed[:end], self._tried[end] - self._tried[:end]
+        likelihood = np.stack([np.where(k == 0, 0.0, -inf), np.where(k == n, 0.0, -inf), self._flaky(k, n)], axis=1)
+        # One change at the cut, none at the boundaries inside the segment.
+        inside: Logs = (self._stay * (self._kept[end] - self._kept[:end] - 1))[:, None]
+        found: Logs = reach[:end] + likelihood + inside
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The commits from `start` up to but not `stop` of a history, which are of one kind: CLEAN, FAILING or FLAKY."""
+
+    kind: int
+    start: int
+    stop: int
+
+
+def segments(history: Sequence[CommitOutcomes]) -> list[Segment]:
+    """The most probable segmentation of a history, oldest first (Viterbi over the model above)."""
+    if not history:
+        return []
+    chain = _Chain(history)
+    count = len(chain.starts)
+    reach = chain.reach()
+    began = np.zeros((count + 1, 3), dtype=np.int64)  # where the best last segment up to a boundary starts
+    before = np.zeros((count, 3), dtype=np.int64)  # the kind of the segment before one that starts at a boundary
+    best = reach[0]
+    for end in range(1, count + 1):
+        options = chain.options(reach, end)
+        began[end], best = options.argmax(axis=0), options.max(axis=0)
+        if end < count:
+            through = best[:, None] + chain.follow
+            before[end], reach[end] = through.argmax(axis=0), chain.change + through.max(axis=0)
+    found = []
+    starts = [*chain.starts, len(history)]
+    end, kind = count, int(best.argmax())
+    while end:
+        start = int(began[end, kind])
+        found.append(Segment(kind, starts[start], starts[end]))
+        end, kind = start, int(before[start, kind])
+    return found[::-1]
 
 
 def _merge_alike(history: Sequence[CommitOutcomes]) -> tuple[list[CommitOutcomes], list[int], list[int]]:
@@ -196,11 +277,11 @@ def _merge_alike(history: Sequence[CommitOutcomes]) -> tuple[list[CommitOutcomes
     return merged, starts, gaps
 
 
-def _flaky_likelihood(most: int, prior: Sequence[float]) -> Callable[[Counts, Counts], Logs]:
+@lru_cache(maxsize=32)
+def _flaky_likelihood(most: int, a: float, b: float) -> Callable[[Counts, Counts], Logs]:
     """A function of (k, n), arrays of failures and tries with n <= most, that returns the log marginal likelihood of
     k failures in n tries, in one given order, at a rate drawn from Beta(a, b): ln B(k + a, n - k + b) - ln B(a, b).
     """
-    a, b = prior
     gamma = np.array([[lgamma(i + a), lgamma(i + b), lgamma(i + a + b)] for i in range(most + 1)]).T
     whole = lgamma(a) + lgamma(b) - lgamma(a + b)
 

@@ -6,6 +6,7 @@ function of this one value, so an analysis needs neither a database nor a clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.interleaving import Interleaving, find_interleaved
+from flakediag.analysis.weights import weights
 from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
 
 Ints = NDArray[np.int32]
@@ -106,7 +109,17 @@ class Window:
     @cached_property
     def serial(self) -> NDArray[np.bool_]:
         """bool[R]: the report's order is the execution order of one process."""
-        return np.array([run.order is Order.EXECUTION for run in self.runs], dtype=np.bool_)
+        found = np.array([run.order is Order.EXECUTION for run in self.runs], dtype=np.bool_)
+        found[list(self.interleaved)] = False
+        return found
+
+    @cached_property
+    def interleaved(self) -> Mapping[int, Interleaving]:
+        """The runs whose order is seen to mix the sequences of several workers, whatever the report claims."""
+        told = (Order.EXECUTION, Order.COMPLETION)
+        suspects = np.array([run.order in told for run in self.runs], dtype=np.bool_)
+        when = np.where(self.executed, self.positions, -1)
+        return find_interleaved(when, suspects, self.tests, weights("interleaving"))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
+import keyword
 import os
 import sys
 import warnings
@@ -25,14 +26,29 @@ COMMANDS = {
     "show": "Everything about one test.",
     "plan": "The next runs that would tell most, as commands.",
     "confirm": "Prove a cause, or a fix, with chosen runs.",
+    "check": "Judge the failures of a run: known flake, or to be looked at.",
+    "quarantine": "Excuse flaky failures until a day.",
     "gate": "Exit 1 when the suite is too flaky.",
+    "owners": "Whose tests are flaky, by CODEOWNERS.",
+    "backtest": "Replay the history under a policy: what it would have blocked and let through.",
     "runs": "List the stored runs.",
     "tests": "List the known tests.",
     "selftest": "Plant known flakes into a copy of the history and see which are found.",
+    "merge": "Take in the runs of other histories.",
+    "prune": "Drop the results of old runs, keep their sums.",
+    "export": "Write the history as lines of JSON, or as a Parquet table.",
+    "import": "Take in the runs of an export.",
+    "rename": "Let a test continue under its new name.",
+    "doctor": "Look for damage in the history, repair or salvage it.",
     "completion": "Print the shell's completion script.",
 }
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _module(command: str) -> str:
+    """The name of a command's file in this folder; a word of Python's own (`import`) has an underscore there."""
+    return f"{command}_" if keyword.iskeyword(command) else command
 
 
 class ClosedPipe(Exception):  # noqa: N818 - no error: whoever read our output has enough
@@ -59,7 +75,7 @@ class FlakediagGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"flakediag.cli.{cmd_name}").command
+        command = import_module(f"flakediag.cli.{_module(cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -163,21 +179,28 @@ def _apply(command: click.Group) -> click.Group:
 def app(ctx: click.Context) -> None:
     """Say why a test is flaky: which cause, which other party, which fix.
 
-    flakediag reads the JUnit XML that CI already writes, keeps it in a local history and answers from that.
+    flakediag reads the JUnit XML that CI already writes, keeps it in a local history and answers from that. Unless
+    told otherwise it looks at the main branch: the last 90 days, at most 500 runs. `flakediag COMMAND --help` says
+    more.
 
     \b
     Examples:
-      flakediag ingest build/reports          read reports into .flakediag/history.db
+      flakediag ingest build/reports          read reports into the history
       flakediag report                        rank the flaky tests
       flakediag show test_total               everything about one test
-      flakediag gate --max-flaky-rate 1%      exit 1 when more than 1 % of the tests are flaky
+      flakediag check build/reports           are these failures known flakes?
+      flakediag gate --max-flaky-rate 1%      exit 1 when over 1 % are flaky
 
     \b
     Exit codes:
-      0 fine                     4 not enough evidence to gate
-      1 the gate tripped         5 some files could not be read, the rest was stored
-      2 usage or user error      130 interrupted
-      3 a bug in flakediag       141 closed pipe
+      0    fine
+      1    the gate tripped, a check blocks: what the command is there to tell
+      2    a usage or user error
+      3    a bug in flakediag, with a report to paste
+      4    not enough evidence to decide
+      5    some files could not be read; the rest was
+      130  interrupted
+      141  the reader of a pipe went away
     """
     ctx.ensure_object(Session)
 

@@ -16,8 +16,8 @@ def command(ctx: click.Context, shell: str) -> None:
 
     \b
     Examples:
-      eval "$(flakediag completion bash)"                                    in ~/.bashrc
-      eval "$(flakediag completion zsh)"                                     in ~/.zshrc
+      eval "$(flakediag completion bash)"      in ~/.bashrc
+      eval "$(flakediag completion zsh)"       in ~/.zshrc
       flakediag completion fish > ~/.config/fish/completions/flakediag.fish
     """
     found = get_completion_class(shell)

@@ -43,9 +43,16 @@ EXIT = {
 @click.option(
     "--fixed", is_flag=True, help="The test is said to be fixed: run it as often as its failure rate demands."
 )
-@click.option("--max-runs", type=click.IntRange(min=1), default=40, show_default=True, help="At most so many runs.")
 @click.option(
-    "--max-minutes", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="And so long."
+    "--max-runs", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="At most so many runs."
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="N",
+    help="At most so many minutes in all.",
 )
 @click.option(
     "--by",
@@ -55,8 +62,14 @@ EXIT = {
 )
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="The port to hold.")
 @click.option("--all", "everything", is_flag=True, help="Also look for further polluters, state-setters and cleaners.")
+@click.option("--fresh", is_flag=True, help="Leave out what earlier experiments on the same code said.")
 @click.option("--program", metavar="WORDS", help="What starts the project's runner: 'poetry run pytest'.")
-@click.option("--command", "template", metavar="WORDS", help="Any command: 'tox -- {tests} --junitxml={junit}'.")
+@click.option(
+    "--command",
+    "template",
+    metavar="WORDS",
+    help="Any other runner: {tests} stands for the tests in order, {junit} for the report to write.",
+)
 @format_option("text", "json")
 @output_option
 @scope_options
@@ -74,6 +87,7 @@ def command(
     way: str | None,
     port: int | None,
     everything: bool,
+    fresh: bool,
     program: str | None,
     template: str | None,
     format_name: str,
@@ -86,7 +100,8 @@ def command(
     """Run chosen experiments on one test, here, with the project's own runner, until one explanation holds at 99 %.
 
     Asks before it runs anything, and prints each command as it runs it. The runs are kept in the history as
-    experiments: they count for no rate and no verdict. ^C ends what runs and prints what was learnt.
+    experiments: they count for no rate and no verdict. A later confirm of the same code goes on from there. ^C ends
+    what runs and prints what was learnt.
 
     \b
     Examples:
@@ -94,6 +109,7 @@ def command(
       flakediag confirm test_total --yes --max-runs 20 --max-minutes 10
       flakediag confirm test_server --by port --port 8080
       flakediag confirm test_total --fixed
+      flakediag confirm test_total --command 'tox -- {tests} --junitxml={junit}'
 
     \b
     Exit codes:
@@ -116,6 +132,7 @@ def command(
         way=experiments.Way.PORT if port is not None else experiments.Way(way) if way else None,
         port=port,
         everything=everything,
+        fresh=fresh,
     )
     asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
     db, now = session.history(), datetime.now(UTC)
@@ -124,7 +141,7 @@ def command(
     outcome = verb(db, test, asked, setup, observer, now=now)
     if dry_run:
         return
-    if not observer.allowed:
+    if observer.refused:
         raise UsageError("nothing was run", "answer y, or say --yes")
     from flakediag.report import experiment
 
@@ -141,7 +158,7 @@ class _Observer:
         self._yes = yes
         self._dry = dry
         self._budget = f"at most {runs} runs and {minutes:g} minutes"
-        self.allowed = False
+        self.refused = False
 
     def allow(self, plan: experiments.Plan) -> bool:
         from flakediag.report import experiment
@@ -159,14 +176,12 @@ class _Observer:
             click.echo(f"in {Path.cwd()}, {self._budget}; each run is chosen by what the ones before it said", err=True)
         if not self._yes:
             try:
-                self.allowed = click.confirm("run it?", err=True)
+                self.refused = not click.confirm("run it?", err=True)
             except click.Abort:
                 if sys.stdin.isatty():
                     raise
                 raise UsageError("nobody is there to be asked", "say --yes to run, or --dry-run to see") from None
-        else:
-            self.allowed = True
-        return self.allowed
+        return not self.refused
 
     def starting(self, number: int, what: str, command: Sequence[str]) -> None:
         from flakediag.report import experiment

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from flakediag.cli.options import Moment, Session, make_command, pass_session
 from flakediag.cli.output import opened
+from flakediag.cli.progress import progress
 from flakediag.errors import ExitCode
 from flakediag.model import FileStatus, IngestSummary
-
-if TYPE_CHECKING:
-    from flakediag import service
 
 
 @make_command(short_help="Read test reports into the history.")
@@ -90,9 +86,9 @@ def command(
     )
     db = session.history_to_write()
     stdin = sys.stdin.buffer if "-" in paths else None
-    with _progress(session) as progress:
+    with progress(session, "reading") as advance:
         summary = service.ingest(
-            db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=progress
+            db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=advance
         )
     _tell_refused(summary)
     _tell_notes(session, summary)
@@ -153,26 +149,3 @@ def _exit_code(summary: IngestSummary, paths: Sequence[str]) -> ExitCode:
 
 def _names_something(path: str) -> bool:
     return path == "-" or Path(path).exists() or bool(glob.glob(path, recursive=True))  # noqa: PTH207 - any pattern
-
-
-@contextlib.contextmanager
-def _progress(session: Session) -> Iterator[service.Progress | None]:
-    """A progress bar on standard error, only where someone watches it."""
-    if session.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-    from rich.text import Text
-
-    from flakediag.report.text import visible
-
-    console = Console(stderr=True, no_color=not session.color(terminal=True))
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def advance(done: int, total: int | None, what: str) -> None:
-            # Text().markup escapes what rich would take for markup in a file's name.
-            bar.update(task, completed=done, total=total, description=Text(visible(what)[-40:]).markup)
-
-        yield advance

@@ -135,6 +135,13 @@ def make_command(*, short_help: str) -> Callable[[Callable[..., Any]], click.Com
     return decorate
 
 
+def make_group(*, short_help: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """A command that has commands of its own; each of them takes the global options."""
+    return click.group(
+        short_help=short_help, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    )
+
+
 class Moment(click.ParamType[datetime]):
     """An ISO 8601 date or time; without a zone it is UTC. With `ago`, also `14d`, `2w` or `36h` before now."""
 

@@ -24,7 +24,12 @@ from flakediag.cli.output import opened
 @make_command(short_help="The next runs that would tell most, as commands.")
 @click.argument("test", required=False)
 @click.option("--program", metavar="WORDS", help="What starts the project's runner: 'poetry run pytest'.")
-@click.option("--command", "template", metavar="WORDS", help="Any command: 'tox -- {tests} --junitxml={junit}'.")
+@click.option(
+    "--command",
+    "template",
+    metavar="WORDS",
+    help="Any other runner: {tests} stands for the tests in order, {junit} for the report to write.",
+)
 @format_option("text", "json")
 @output_option
 @limit_option(10, "Without TEST: plan for at most N flaky tests; 0 for all. Default: 10.")

@@ -32,12 +32,15 @@ def page() -> str:
         command = app.get_command(root, name)
         assert command is not None
         parts.append(_section(name, command, root))
+        if isinstance(command, click.Group):
+            above = click.Context(command, info_name=name, parent=root, **command.context_settings)
+            parts += [_section(f"{name} {each}", made, above) for each, made in sorted(command.commands.items())]
     return "\n".join(parts)
 
 
 def _section(name: str, command: click.Command, parent: click.Context | None) -> str:
     context = command.context_class(
-        command, info_name=name, parent=parent, **{**command.context_settings, "terminal_width": 100}
+        command, info_name=name.rpartition(" ")[2], parent=parent, **{**command.context_settings, "terminal_width": 100}
     )
     title = name if parent is None else f"flakediag {name}"
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())

@@ -35,8 +35,9 @@ def command(
 ) -> None:
     """List the stored runs, newest first.
 
-    "Order" says what the order in the report means: only execution order can show order-dependence. ×2.0 beside it
-    is the parallelism, the sum of the test times over the wall time.
+    "Order" says what the order in the report means: execution (as the tests ran), completion (as workers finished
+    them), declaration (as they are written) or unknown; only execution order can show order-dependence. ×2.0 beside
+    it is the parallelism, the sum of the test times over the wall time.
 
     \b
     Examples:

@@ -33,7 +33,14 @@ SECONDS = 120.0  # no further batch is planted after this
     metavar="N",
     help="How many flakes to plant.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed plants the same.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The same seed plants the same.",
+)
 @scope_options
 @format_option("text", "json")
 @output_option

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 
+from flakediag.cli import locate
 from flakediag.cli.options import (
     Session,
     format_option,
@@ -48,6 +50,7 @@ def command(
 
     asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
     finding = service.show(session.history(), test, asked, now=datetime.now(UTC))
+    finding = replace(finding, owners=locate.ownership().owners_of(finding.test, finding.framework))
     from flakediag.report import page
 
     with opened(session, output) as (stream, options):

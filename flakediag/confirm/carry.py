@@ -31,6 +31,7 @@ class Carried:
     before: tuple[Identity, ...] | None
     seconds: float
     problem: str = ""
+    order: tuple[Identity, ...] = ()  # all tests of the report, skipped ones too, where it tells their order
 
 
 def carry_out(
@@ -42,6 +43,7 @@ def carry_out(
     environ: Mapping[str, str],
     now: datetime,
     timeout: float | None,
+    seed: int | None = None,
 ) -> Carried:
     """Run these tests, then `test`, in a process of its own, and read the report. Nothing is stored here.
 
@@ -49,14 +51,20 @@ def carry_out(
     """
     with tempfile.TemporaryDirectory(prefix="flakediag-") as name:
         scratch = Path(name)
-        call = runner.call([*before, test], scratch)
+        call = runner.call([*before, test], scratch, seed)
         began = time.time()
         ended = process.run(
             call.argv, folder, environ={**environ, **call.environ}, timeout=timeout, log=scratch / "output.log"
         )
         found = _reports(call, began)
         report = _read(found, now) if found else None
-    result, earlier = _split(report, test, runner)
+        result, order = _split(report, test, runner, scratch)
+        known = order is not None and runner.executed(order, scratch) is not None
+    earlier = None if result is None or order is None else order[: order.index(result.test)]
+    if report is not None and order is not None:
+        report = report if not known else _ordered(report, order)
+        report = replace(report, run=replace(report.run, order=Order.EXECUTION))
+        order = order if known else tuple(r.test for r in report.results)
     problem = ""
     if result is None:
         if ended.code is None:
@@ -66,7 +74,7 @@ def carry_out(
                 "its report does not hold the test" if report else "without a report"
             )
             problem += f"; it said:\n{_last_lines(ended.output)}" if ended.output.strip() else ""
-    return Carried(call.argv, report, result, earlier, ended.seconds, problem)
+    return Carried(call.argv, report, result, earlier, ended.seconds, problem, order or ())
 
 
 def _reports(call: Call, began: float) -> list[str]:
@@ -104,16 +112,23 @@ def _digest(text: str) -> str:
 
 
 def _split(
-    report: RunReport | None, test: Identity, runner: Runner
+    report: RunReport | None, test: Identity, runner: Runner, scratch: Path
 ) -> tuple[CaseResult | None, tuple[Identity, ...] | None]:
-    """The test's result, and who executed before it; None where nobody can say who did."""
+    """The test's result, and all that executed, in order; None where nobody can say in which."""
     result = next((r for r in report.results if _same(r.test, test)), None) if report else None
     if report is None or result is None:
         return None, None
     ran = [r.test for r in report.results if r.outcome is not Outcome.SKIPPED or r is result]
-    told = report.run.order is Order.EXECUTION or len(ran) == 1
-    order = ran if told else runner.executed(ran)
-    return result, None if order is None else tuple(order[: list(order).index(result.test)])
+    order = runner.executed(ran, scratch)
+    if order is None and (report.run.order is Order.EXECUTION or len(ran) == 1):
+        order = ran
+    return result, None if order is None else tuple(order)
+
+
+def _ordered(report: RunReport, order: Sequence[Identity]) -> RunReport:
+    """The results as they executed; those that did not, last."""
+    place = {test: n for n, test in enumerate(order)}
+    return replace(report, results=tuple(sorted(report.results, key=lambda r: place.get(r.test, len(place)))))
 
 
 def _same(found: Identity, asked: Identity) -> bool:

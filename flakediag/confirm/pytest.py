@@ -39,7 +39,7 @@ class Pytest(ByReport):
     def arranged(self, before: Sequence[Identity], test: Identity) -> Sequence[Identity] | None:
         return before
 
-    def call(self, tests: Sequence[Identity], scratch: Path) -> Call:
+    def call(self, tests: Sequence[Identity], scratch: Path, seed: int | None = None) -> Call:
         junit = scratch / "report.xml"
         nodes = [self._node(test) or node_id(test) for test in tests]
         words = [f"./{node}" if node.startswith("-") else node for node in nodes]

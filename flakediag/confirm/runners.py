@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ class Runner(Protocol):
     name: str
     limits: str
     """What it cannot do, one sentence; empty where it can run any tests in any order."""
+    shuffles: bool
+    """Whether it shuffles by a seed: the same seed puts the same tests in the same order."""
 
     def known(self, tests: Sequence[Identity]) -> list[bool]:
         """Whether each test can be chosen here. May ask the runner to list its tests."""
@@ -36,19 +39,31 @@ class Runner(Protocol):
         """The order in which it would run these before `test`; None where it cannot run them before it at all."""
         ...
 
-    def call(self, tests: Sequence[Identity], scratch: Path) -> Call:
-        """The command for these tests, in this order. `scratch` is an empty folder for its files."""
+    def call(self, tests: Sequence[Identity], scratch: Path, seed: int | None = None) -> Call:
+        """The command for these tests, in this order as far as the runner takes one; shuffled where it does not and a
+        seed is given. `scratch` is an empty folder for its files."""
         ...
 
-    def executed(self, tests: Sequence[Identity]) -> Sequence[Identity] | None:
-        """The order in which these ran, where the report does not tell it but the runner always keeps to one."""
+    def executed(self, tests: Sequence[Identity], scratch: Path) -> Sequence[Identity] | None:
+        """The order in which these ran, where the report does not tell it but the runner does in another way."""
         ...
+
+
+def words(program: str | None, usual: str) -> tuple[str, ...]:
+    return tuple(shlex.split(program or usual))
+
+
+def safe(word: str) -> bool:
+    """Whether a program takes this for a name: not an option, and no control characters."""
+    return bool(word) and not word.startswith("-") and word.isprintable()
 
 
 class ByReport:
     """For runners whose report is all that tells the order."""
 
-    def executed(self, tests: Sequence[Identity]) -> Sequence[Identity] | None:
+    shuffles = False
+
+    def executed(self, tests: Sequence[Identity], scratch: Path) -> Sequence[Identity] | None:
         return None
 
 
@@ -58,7 +73,7 @@ def find(framework: str, folder: Path, *, command: str | None, program: str | No
     program: the words that start the runner, where its usual name will not do. Raises `UsageError` where neither helps.
     """
     if command is not None:
-        from flakediag.confirm.others import Template
+        from flakediag.confirm.template import Template
 
         return Template(command, framework)
     made = _RUNNERS.get(framework)
@@ -77,30 +92,36 @@ def _pytest(folder: Path, program: str | None, environ: dict[str, str]) -> Runne
 
 
 def _junit(folder: Path, program: str | None, environ: dict[str, str]) -> Runner:
-    from flakediag.confirm import others
+    from flakediag.confirm import java
 
     if any((folder / name).exists() for name in ("build.gradle", "build.gradle.kts", "gradlew")):
-        return others.Gradle(folder, program)
-    return others.Maven(folder, program)
+        return java.Gradle(folder, program)
+    return java.Maven(folder, program)
 
 
-def _other(name: str) -> Callable[[Path, str | None, dict[str, str]], Runner]:
+def _script(name: str) -> Callable[[Path, str | None, dict[str, str]], Runner]:
     def make(folder: Path, program: str | None, environ: dict[str, str]) -> Runner:
-        from flakediag.confirm import others
+        from flakediag.confirm import scripts
 
-        made: Runner = getattr(others, name)(folder, program)
+        made: Runner = getattr(scripts, name)(folder, program)
         return made
 
     return make
 
 
+def _go(folder: Path, program: str | None, environ: dict[str, str]) -> Runner:
+    from flakediag.confirm.go import Go
+
+    return Go(folder, program)
+
+
 _RUNNERS: dict[str, Callable[[Path, str | None, dict[str, str]], Runner]] = {
     "pytest": _pytest,
     "junit": _junit,
-    "jest": _other("Jest"),
-    "vitest": _other("Vitest"),
-    "go": _other("Go"),
-    "rspec": _other("Rspec"),
+    "jest": _script("Jest"),
+    "vitest": _script("Vitest"),
+    "go": _go,
+    "rspec": _script("Rspec"),
 }
 
 SHUFFLED = {

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flakediag.errors import HistoryError
 from flakediag.history import schema
@@ -23,6 +24,17 @@ _OTHER_FILE = "name another file with --db; flakediag does not touch files that 
 
 def open_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """A read-only connection. Never creates a file; an older schema is brought up to date first."""
+    conn, version = open_as_it_is(path, busy_timeout)
+    if version == schema.VERSION:
+        return conn
+    conn.close()
+    open_to_write(path, busy_timeout).close()
+    with translated(path, busy_timeout):
+        return _connect_to_read(path, busy_timeout)
+
+
+def open_as_it_is(path: Path, busy_timeout: float) -> tuple[sqlite3.Connection, int]:
+    """A read-only connection to a history of this or an earlier version, and that version. Changes nothing."""
     _check_file(path, new_allowed=False)
     with translated(path, busy_timeout):
         conn = _connect_to_read(path, busy_timeout)
@@ -33,12 +45,38 @@ def open_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
         except BaseException:
             conn.close()
             raise
+    return conn, version
+
+
+def open_raw(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A read-only connection to whatever the file is, for whoever wants to know what is wrong with it.
+
+    Also to a file that is cut off, as far as it goes. Lets SQLite's own errors through.
+    """
+    # The pragma changes nothing on a read-only connection, but with it SQLite does not refuse a file that is too short.
+    return _connect_to_read(path, busy_timeout, "PRAGMA writable_schema = ON")
+
+
+def must_exist(path: Path) -> None:
+    """Raises `HistoryError` where there is no file."""
+    if not path.is_file():
+        raise HistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
+
+
+@contextmanager
+def open_source(path: Path, busy_timeout: float) -> Iterator[sqlite3.Connection]:
+    """A history that is only read, never changed: of one of an earlier version, a copy is brought up to date."""
+    conn, version = open_as_it_is(path, busy_timeout)
+    with closing(conn), TemporaryDirectory(prefix="flakediag-") as folder:
         if version == schema.VERSION:
-            return conn
-        conn.close()
-    open_to_write(path, busy_timeout).close()
-    with translated(path, busy_timeout):
-        return _connect_to_read(path, busy_timeout)
+            yield conn
+            return
+        copy = Path(folder) / "history.db"
+        with translated(path, busy_timeout), closing(sqlite3.connect(copy)) as target:
+            conn.backup(target)
+        open_to_write(copy, busy_timeout).close()
+        with closing(_connect_to_read(copy, busy_timeout)) as migrated:
+            yield migrated
 
 
 def open_to_write(path: Path, busy_timeout: float) -> sqlite3.Connection:
@@ -87,7 +125,10 @@ def translated(path: Path, busy_timeout: float) -> Iterator[None]:
 
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: ("not a flakediag history", _OTHER_FILE),
-    sqlite3.SQLITE_CORRUPT: ("the history is damaged", "restore it from a copy, or ingest the reports into a new file"),
+    sqlite3.SQLITE_CORRUPT: (
+        "the history is damaged",
+        "restore it from a copy, or see what can be saved: flakediag doctor",
+    ),
     sqlite3.SQLITE_FULL: ("the disk is full; nothing was stored", "make room, then repeat the command"),
     sqlite3.SQLITE_IOERR: ("the history cannot be read or written", "check the disk and its limits, then repeat"),
     sqlite3.SQLITE_READONLY: ("the history cannot be written", "check the permissions of the file and of its folder"),
@@ -120,11 +161,17 @@ def _check_file(path: Path, *, new_allowed: bool) -> None:
         ) from error
     if header and (len(header) < 100 or not header.startswith(_MAGIC)):
         raise HistoryError(f"{path}: not a flakediag history (not an SQLite file)", hint=_OTHER_FILE)
-    if header and _stated_size(header) > size and not _has_wal(path):
+    missing = bytes_missing(header, size)
+    if header and missing and not _has_wal(path):
         raise HistoryError(
-            f"{path}: the history is cut off ({size} of {_stated_size(header)} bytes are there)",
-            hint="restore it from a copy, or ingest the reports into a new file",
+            f"{path}: the history is cut off ({size} of {size + missing} bytes are there)",
+            hint="restore it from a copy, or save what can be read of it: flakediag doctor --salvage NEW",
         )
+
+
+def bytes_missing(header: bytes, size: int) -> int:
+    """How much shorter a file is than its first 100 bytes say it is."""
+    return max(0, _stated_size(header) - size) if len(header) == 100 else 0
 
 
 def _stated_size(header: bytes) -> int:
@@ -145,9 +192,10 @@ def _connect(path: Path, flags: str, busy_timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?{flags}", uri=True, timeout=busy_timeout, isolation_level=None)
 
 
-def _connect_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
+def _connect_to_read(path: Path, busy_timeout: float, prepare: str = "") -> sqlite3.Connection:
     conn = _connect(path, "mode=ro", busy_timeout)
     try:
+        conn.execute(prepare)
         conn.execute("SELECT 1 FROM sqlite_schema").fetchone()
         return conn
     except sqlite3.OperationalError as error:
@@ -156,7 +204,9 @@ def _connect_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
         # read-only. Where there is no log, nobody is writing either, and the file alone is the whole history.
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or _has_wal(path):
             raise
-        return _connect(path, "mode=ro&immutable=1", busy_timeout)
+        conn = _connect(path, "mode=ro&immutable=1", busy_timeout)
+        conn.execute(prepare)
+        return conn
     except BaseException:
         conn.close()
         raise

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
+from flakediag.errors import HistoryError
 from flakediag.history import connection, runs
 from flakediag.history.values import text, unmoment, untext
 from flakediag.history.writer import Stored, Writer
-from flakediag.model import FailureDetail, HistorySummary, Run, RunReport, Scope
+from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunReport, Scope
 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
+    from datetime import datetime
+
     from flakediag.analysis.window import Window
+    from flakediag.history.merge import Absorbed
+    from flakediag.history.portable import FormerName, Portable
+    from flakediag.history.prune import Dropped, Limits
     from flakediag.history.tests import CountedTest
 
 
@@ -111,7 +117,7 @@ class History:
         """The branches that have runs, the one with the newest run first."""
         with self._snapshot() as conn:
             rows = conn.execute(
-                "SELECT branch FROM runs WHERE project_id = ? AND branch IS NOT NULL"
+                f"SELECT branch FROM runs WHERE project_id = ? AND branch IS NOT NULL AND {runs.NOT_PRUNED}"
                 " GROUP BY branch ORDER BY max(started_at) DESC, branch",
                 (runs.project_id(conn, project),),
             )
@@ -157,11 +163,12 @@ class History:
             return run_reports.load(conn, run_id)
 
     def counts(self) -> HistoryCounts:
-        """How much the history holds."""
+        """How much the history holds; pruned runs are not counted."""
         with self._snapshot() as conn:
             row = conn.execute(
-                "SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM runs), (SELECT count(*) FROM tests),"
-                " (SELECT ifnull(sum(results), 0) FROM runs), (SELECT count(*) FROM failures),"
+                "SELECT (SELECT count(*) FROM projects),"
+                f" (SELECT count(*) FROM runs WHERE {runs.NOT_PRUNED}), (SELECT count(*) FROM tests),"
+                f" (SELECT ifnull(sum(results), 0) FROM runs WHERE {runs.NOT_PRUNED}), (SELECT count(*) FROM failures),"
                 " (SELECT count(*) FROM signatures), (SELECT count(*) FROM failure_details)"
             ).fetchone()
             return HistoryCounts(*row)
@@ -195,7 +202,120 @@ class History:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1])
 
+    # --- move and keep up ---------------------------------------------------------------------------------------
+
+    @classmethod
+    @contextmanager
+    def source(cls, path: Path, *, busy_timeout: float = 60.0) -> Iterator[Self]:
+        """The history at `path`, to be read and by no means changed: not even brought up to date."""
+        with connection.open_source(path, busy_timeout) as conn:
+            yield cls(conn, path, busy_timeout)
+
+    def portables(self) -> Iterator[Portable]:
+        """Every run, in order of arrival, to be moved elsewhere; all of one state of the history."""
+        from flakediag.history import portable
+
+        with self._snapshot() as conn:
+            yield from portable.portables(conn)
+
+    def number_of_runs(self) -> int:
+        """Pruned ones included."""
+        with self._snapshot() as conn:
+            return int(conn.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+    def former_names(self) -> tuple[FormerName, ...]:
+        """The tests that were renamed."""
+        from flakediag.history import portable
+
+        with self._snapshot() as conn:
+            return portable.former_names(conn)
+
+    def absorb(
+        self,
+        source: Iterable[Portable],
+        names: Iterable[FormerName],
+        signature_of: Callable[[FailureDetail], str],
+    ) -> Absorbed:
+        """Take in the runs of another history and its renamed tests, all or none. What counts once: see merge.py.
+
+        Raises `HistoryError` where a source that somebody has edited contradicts itself.
+        """
+        from flakediag.history import merge
+
+        with self._writing() as conn:
+            try:
+                return merge.absorb(conn, source, names, signature_of)
+            except (sqlite3.IntegrityError, OverflowError) as error:
+                raise HistoryError(
+                    f"{self._path}: the runs cannot be stored: {error}",
+                    hint="was the source edited? Nothing was stored",
+                ) from error
+
+    def prune(self, limits: Limits, now: datetime, *, dry_run: bool = False) -> Dropped:
+        """Drop the results of the runs beyond the limits, all or none."""
+        from flakediag.history import prune
+
+        if dry_run:
+            with self._snapshot() as conn:
+                return prune.sizes(conn, prune.candidates(conn, limits))
+        with self._writing(foreign_keys=False) as conn:
+            return prune.drop(conn, prune.candidates(conn, limits), now)
+
+    def compact(self) -> None:
+        """Give the space of what was dropped back to the file system."""
+        from flakediag.history import prune
+
+        with self._translated():
+            prune.compact(self._conn)
+
+    def repair(self) -> list[str]:
+        """Put right what can be told from the rest of the history; says what was done."""
+        from flakediag.history import repair
+
+        with self._writing(foreign_keys=False) as conn:
+            done = repair.repair(conn)
+        with self._translated():
+            return [*done, "gave the free space back"] if repair.compact_if_free(self._conn) else done
+
+    def names(self, project: str) -> tuple[Identity, ...]:
+        """The tests of a project, sorted."""
+        from flakediag.history import rename
+
+        with self._snapshot() as conn:
+            number = runs.project_id(conn, project)
+            return () if number is None else tuple(sorted(rename.tests_of(conn, number)))
+
+    def rename(self, project: str, pairs: Sequence[tuple[Identity, Identity]]) -> None:
+        """Give tests new names, all or none: results that are stored and such as come later under the old names.
+
+        Raises `UsageError` where a run has a test under both names.
+        """
+        from flakediag.history import rename
+
+        with self._writing(foreign_keys=False) as conn:
+            number = runs.project_id(conn, project)
+            if number is not None:
+                rename.move(conn, number, [rename.Pair(*pair) for pair in pairs])
+
     # --- how ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self, *, foreign_keys: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: everything or nothing. Without `foreign_keys` SQLite does not look after references."""
+        with self._translated():
+            if not foreign_keys:
+                self._conn.execute("PRAGMA foreign_keys = OFF")
+            try:
+                self._conn.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._conn
+                    self._conn.execute("COMMIT")
+                except BaseException:
+                    if self._conn.in_transaction:
+                        self._conn.execute("ROLLBACK")
+                    raise
+            finally:
+                self._conn.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -6,13 +6,14 @@ import sqlite3
 from collections import defaultdict
 
 from flakediag.history import details, runs
-from flakediag.history.values import optional_untext, seconds, untext
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, InputFile, Outcome, RunReport
+from flakediag.history.pruned import files_of
+from flakediag.history.values import seconds, untext
+from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, RunReport
 
 _RESULTS = """
-SELECT position, classname, name, file, variant, outcome, attempts, duration_ms
-FROM results JOIN tests ON tests.id = test_id WHERE run_id = ? ORDER BY position
+SELECT position, test_id, outcome, attempts, duration_ms FROM results WHERE run_id = ? ORDER BY position
 """
+_OUTCOMES = tuple(Outcome)
 _FAILURES = """
 SELECT position, attempt, outcome, duration_ms, detail.content, base.content
 FROM failures
@@ -22,35 +23,45 @@ WHERE run_id = ?
 """
 
 
-def load(conn: sqlite3.Connection, run_id: int) -> RunReport:
-    """Raises `LookupError` where there is no such run."""
+def load(conn: sqlite3.Connection, run_id: int, known: dict[int, Identity] | None = None) -> RunReport:
+    """Raises `LookupError` where there is no such run, or it has been pruned.
+
+    `known` are the names of tests that the caller keeps from one run to the next; they are added to.
+    """
     found = runs.load(conn, [run_id])
-    if not found:
+    if not found or conn.execute("SELECT 1 FROM pruned_runs WHERE run_id = ?", (run_id,)).fetchone():
         raise LookupError(f"no run {run_id}")
     failed = _attempts(conn, run_id)
     results = []
-    for position, classname, name, file, variant, outcome, attempts, duration in conn.execute(_RESULTS, (run_id,)):
+    names = _names(conn, run_id, {} if known is None else known)
+    for position, test_id, outcome, attempts, duration in conn.execute(_RESULTS, (run_id,)):
+        if attempts == 1 and position not in failed:  # nearly every one of them
+            results.append(CaseResult(names[test_id], _OUTCOMES[outcome], seconds(duration)))
+            continue
         mine = failed.get(position, {})
         last = mine.get(attempts)
         results.append(
             CaseResult(
-                test=Identity(untext(classname), untext(name), untext(file), untext(variant)),
-                outcome=Outcome(outcome),
+                test=names[test_id],
+                outcome=_OUTCOMES[outcome],
                 duration=seconds(duration),
                 failure=last.failure if last else None,
                 # Of an earlier attempt that did not fail the history keeps only that there was one.
                 earlier=tuple(mine.get(n, Attempt(Outcome.PASSED, None, None)) for n in range(1, attempts)),
             )
         )
-    files = conn.execute("SELECT path, digest, cases, partial FROM files WHERE run_id = ? ORDER BY path", (run_id,))
-    return RunReport(
-        run=found[0],
-        results=tuple(results),
-        files=tuple(
-            InputFile(path=untext(path), digest=untext(digest), cases=cases, partial=optional_untext(partial))
-            for path, digest, cases, partial in files
-        ),
+    return RunReport(run=found[0], results=tuple(results), files=files_of(conn, run_id))
+
+
+def _names(conn: sqlite3.Connection, run_id: int, known: dict[int, Identity]) -> dict[int, Identity]:
+    """`known`, with the tests of this run."""
+    tests = {row[0] for row in conn.execute("SELECT test_id FROM results WHERE run_id = ?", (run_id,))}
+    rows = conn.execute(
+        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
+        (runs.id_list(tests - known.keys()),),
     )
+    known.update((row[0], Identity(*map(untext, row[1:]))) for row in rows)
+    return known
 
 
 def _attempts(conn: sqlite3.Connection, run_id: int) -> dict[int, dict[int, Attempt]]:

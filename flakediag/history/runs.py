@@ -16,6 +16,9 @@ from flakediag.model import Order, Run, Scope
 # which runs were ingested changes nothing.
 _NEWEST_FIRST = "ORDER BY started_at DESC, runs.digest DESC"
 
+NOT_PRUNED = "runs.id NOT IN (SELECT run_id FROM pruned_runs)"
+"""A condition: of a pruned run only the sums are left, and no question looks at it."""
+
 _COLUMNS = (
     "runs.id, projects.name, runs.digest, started_at, commit_sha, branch, job, attempt, shard, host, url, duration, "
     "producer, case_order, parallelism, experiment"
@@ -27,18 +30,26 @@ def id_list(ids: Iterable[int]) -> str:
     return json.dumps(list(ids))
 
 
+def text_list(texts: Iterable[str]) -> str:
+    """The same for texts."""
+    return json.dumps(list(texts))
+
+
 def ids_in(conn: sqlite3.Connection, scope: Scope) -> list[int]:
     """The runs in scope, newest first."""
     project = project_id(conn, scope.project)
     if project is None:
         return []
-    where = "project_id = ?"
+    where = f"project_id = ? AND {NOT_PRUNED}"
     values: list[int | str] = [project]
     if scope.branch is not None:
         where += " AND branch = ?"
         values.append(text(scope.branch))
     if not scope.experiments:
         where += " AND NOT experiment"
+    if scope.before is not None:
+        where += " AND started_at < ?"
+        values.append(moment(scope.before))
     newest = conn.execute(f"SELECT max(started_at) FROM runs WHERE {where}", values).fetchone()[0]
     if newest is None:
         return []

@@ -28,7 +28,18 @@ def _views_for_people(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_everything_that_is_kept, _views_for_people)
+def _pruned_runs_and_renames(conn: sqlite3.Connection) -> None:
+    """A pruned run keeps its header, its sets and the set of the tests that failed: from these the counters can be
+    recomputed. A renamed test keeps its former names, so that reports still to come under them are its own."""
+    for statement in _UPKEEP:
+        conn.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _everything_that_is_kept,
+    _views_for_people,
+    _pruned_runs_and_renames,
+)
 """In order, for ever. `PRAGMA user_version` of a file is how many of them it has had."""
 
 VERSION = len(MIGRATIONS)
@@ -187,6 +198,26 @@ CREATE TABLE test_counters ( -- What became of each test over all its runs on al
   last_seen INTEGER NOT NULL, -- when the last run with it started, in seconds since 1970
   last_failed INTEGER -- when the last run in which it failed started, in seconds since 1970; NULL for never
 ) STRICT
+""",
+)
+
+_UPKEEP = (
+    """
+CREATE TABLE pruned_runs ( -- Runs whose results `flakediag prune` has dropped; their headers, sets and files stay
+  run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE, -- the run
+  pruned_at TEXT NOT NULL, -- when, in UTC, ISO 8601 with microseconds
+  failed_set_id INTEGER NOT NULL REFERENCES test_sets -- the tests of which an attempt failed
+) STRICT
+""",
+    """
+CREATE TABLE renames ( -- Former names of tests; what arrives under one of them is stored as the test it names
+  digest BLOB PRIMARY KEY, -- of the former name, made like the digest of a test
+  test_id INTEGER NOT NULL REFERENCES tests, -- the test, under the name that it has now
+  classname TEXT NOT NULL, -- of the former name
+  name TEXT NOT NULL, -- of the former name
+  file TEXT NOT NULL, -- of the former name
+  variant TEXT NOT NULL -- of the former name
+) STRICT, WITHOUT ROWID
 """,
 )
 

@@ -11,10 +11,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flakediag.history.bitmaps import bitmap, pack
 from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
+from flakediag.history.pruned import PrunedRun
 from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, order_text, text
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
 
@@ -36,11 +38,24 @@ class Stored:
     doubled: bool = False
 
 
+class _Counts(NamedTuple):
+    """Of the last attempts of a run."""
+
+    results: int
+    failures: int
+    errors: int
+    skipped: int
+
+
 class Writer:
     """Adds runs within the transaction that the caller holds; `finish` must be called before it commits."""
 
-    def __init__(self, conn: sqlite3.Connection, signature_of: Callable[[FailureDetail], str]) -> None:
+    def __init__(
+        self, conn: sqlite3.Connection, signature_of: Callable[[FailureDetail], str], *, keep_numbers: bool = False
+    ) -> None:
+        """`keep_numbers`: runs that have a number keep it. For a history without runs only."""
         self._conn = conn
+        self._keep_numbers = keep_numbers
         self._projects: dict[str, int] = {}
         self._tests: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
         self._sets: dict[bytes, int] = {}
@@ -49,7 +64,7 @@ class Writer:
         self._counters = Counters(conn)
 
     def add(self, report: RunReport) -> Stored:
-        project = self._project(report.run.project)
+        project = self.project(report.run.project)
         known = self._known_files(project, report.files)
         earlier = self._conn.execute(
             "SELECT id FROM runs WHERE project_id = ? AND digest = ?", (project, text(report.run.digest))
@@ -62,14 +77,36 @@ class Writer:
         if len(new) < len(report.files):
             results, doubled = _results_of(report, new)
         run_id = self._add_run(project, report.run, results)
-        self._conn.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            [(project, text(f.digest), run_id, text(f.path), f.cases, optional_text(f.partial)) for f in new],
-        )
+        self._add_files(project, run_id, new)
         left_out = tuple(file for file in report.files if file.digest in known)
         return Stored(
             run=run_id, duplicate=False, results=len(results), files=report.files, known=left_out, doubled=doubled
         )
+
+    def add_whole(self, report: RunReport) -> int:
+        """Add a run as it is, whatever of it is known: for runs from another history, whose files cannot be told apart
+        any more. A known file stays with the run that had it."""
+        project = self.project(report.run.project)
+        run_id = self._add_run(project, report.run, report.results)
+        self._add_files(project, run_id, report.files)
+        return run_id
+
+    def add_pruned(self, pruned: PrunedRun) -> int:
+        """Add a run of which another history has only kept the sums."""
+        project = self.project(pruned.run.project)
+        executed, skipped, failed = (
+            {self._test(project, test) for test in tests} for tests in (pruned.executed, pruned.skipped, pruned.failed)
+        )
+        counts = _Counts(pruned.results, pruned.failures, pruned.errors, pruned.skips)
+        run_id = self._insert_run(project, pruned.run, counts, self._set(executed), self._set(skipped))
+        self._conn.execute(
+            "INSERT INTO pruned_runs VALUES (?, ?, ?)", (run_id, moment(pruned.pruned_at), self._set(failed))
+        )
+        self._add_properties(run_id, pruned.run)
+        self._add_files(project, run_id, pruned.files)
+        if not pruned.run.experiment:
+            self._counters.add(int(pruned.run.started_at.timestamp()), executed, skipped, failed)
+        return run_id
 
     def finish(self) -> None:
         self._counters.flush()
@@ -82,7 +119,7 @@ class Writer:
         for position, result in enumerate(results):  # the hot loop: once for every result that is stored
             test = known.get(result.test)
             if test is None:
-                test = self._add_test(project, result.test)
+                test = self._find_test(project, result.test)
             outcome = int(result.outcome)
             attempts = len(result.earlier) + 1
             rows.append((position, test, outcome, attempts, milliseconds(result.duration)))
@@ -92,7 +129,9 @@ class Writer:
         executed = ended[Outcome.PASSED] | ended[Outcome.FAILED] | ended[Outcome.ERROR]
         executed |= {test for _, test, result in special if result.earlier}  # also where it was skipped in the end
         skipped = ended[Outcome.SKIPPED] - executed
-        run_id = self._insert_run(project, run, [row[2] for row in rows], self._set(executed), self._set(skipped))
+        outcomes = [row[2] for row in rows]
+        counted = _Counts(len(rows), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
+        run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
         self._conn.executemany(f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, ?)", rows)
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
@@ -100,8 +139,9 @@ class Writer:
             self._counters.add(int(run.started_at.timestamp()), executed, skipped, failed)
         return run_id
 
-    def _insert_run(self, project: int, run: Run, outcomes: list[int], executed_set: int, skipped_set: int) -> int:
+    def _insert_run(self, project: int, run: Run, counts: _Counts, executed_set: int, skipped_set: int) -> int:
         values = {
+            "id": run.id if self._keep_numbers else None,
             "project_id": project,
             "digest": text(run.digest),
             "started_at": moment(run.started_at),
@@ -117,10 +157,7 @@ class Writer:
             "case_order": order_text(run),
             "parallelism": optional_real(run.parallelism),
             "experiment": int(run.experiment),
-            "results": len(outcomes),
-            "failures": outcomes.count(Outcome.FAILED),
-            "errors": outcomes.count(Outcome.ERROR),
-            "skipped": outcomes.count(Outcome.SKIPPED),
+            **counts._asdict(),
             "executed_set_id": executed_set,
             "skipped_set_id": skipped_set,
         }
@@ -141,7 +178,14 @@ class Writer:
                 known[file.digest] = row[0]
         return known
 
-    def _project(self, name: str) -> int:
+    def _add_files(self, project: int, run_id: int, files: tuple[InputFile, ...]) -> None:
+        self._conn.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [(project, text(f.digest), run_id, text(f.path), f.cases, optional_text(f.partial)) for f in files],
+        )
+
+    def project(self, name: str) -> int:
+        """The history's number for the project."""
         found = self._projects.get(name)
         if found is None:
             found = _intern(
@@ -154,12 +198,16 @@ class Writer:
             self._projects[name] = found
         return found
 
-    def _add_test(self, project: int, test: Identity) -> int:
-        texts = tuple(text(part) for part in test)
-        key = digest(b"%d" % project, *(part.encode() for part in texts))
+    def _test(self, project: int, test: Identity) -> int:
+        found = self._tests[project].get(test)
+        return self._find_test(project, test) if found is None else found
+
+    def _find_test(self, project: int, test: Identity) -> int:
+        """The test with this name, present or former; a new one where there is none."""
+        texts, key = names_of(project, test)
         found = _intern(
             self._conn,
-            "SELECT id FROM tests WHERE digest = ?",
+            "SELECT id FROM tests WHERE digest = ?1 UNION ALL SELECT test_id FROM renames WHERE digest = ?1",
             (key,),
             "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
             " RETURNING id",
@@ -199,6 +247,12 @@ class Writer:
                 self._properties[item] = found
             rows.append((run_id, position, found))
         self._conn.executemany("INSERT INTO run_properties VALUES (?, ?, ?)", rows)
+
+
+def names_of(project: int, test: Identity) -> tuple[tuple[str, ...], bytes]:
+    """The four texts of an identity as they are stored, and their digest."""
+    texts = tuple(text(part) for part in test)
+    return texts, digest(b"%d" % project, *(part.encode() for part in texts))
 
 
 def _intern(

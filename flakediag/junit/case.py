@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,10 @@ _WORDS: Mapping[str, CaseDetail] = {
     **dict.fromkeys(("notrunnable", "notexecuted", "inconclusive", "todo", "untested"), _SKIPPED),
 }
 
+EXCUSED = "flakediag.quarantined"
+"""The property in which flakediag's plugins keep a failure that the report calls expected: JSON with `outcome`
+("failure" or "error"), `message` and `text`. The history counts it as the failure that it was."""
+
 _WORKER_PROPERTIES = frozenset({"worker_id", "worker", "xdist_worker", "pytest_worker"})
 _XDIST = re.compile(r"^\[gw\d+\] \S+ -- Python|worker 'gw\d+' crashed", re.MULTILINE)
 
@@ -44,6 +49,21 @@ def by_attributes(attributes: Mapping[str, str]) -> CaseDetail | None:
 def names_xdist_worker(attributes: Mapping[str, str]) -> bool:
     """Whether this `<property>` of a test case names the pytest-xdist worker that ran it."""
     return attributes.get("name") in _WORKER_PROPERTIES and attributes.get("value", "").startswith("gw")
+
+
+def excused_failure(attributes: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """The element, message and text of the failure that this `<property>` of a test case keeps, None for any other."""
+    if attributes.get("name") != EXCUSED:
+        return None
+    value = attributes.get("value", "")
+    try:
+        kept = json.loads(value)
+    except (ValueError, RecursionError):
+        kept = None
+    if not isinstance(kept, dict):
+        return "failure", value, ""
+    message, text = (kept[key] if isinstance(kept.get(key), str) else "" for key in ("message", "text"))
+    return "error" if kept.get("outcome") == "error" else "failure", message, text
 
 
 @functools.cache

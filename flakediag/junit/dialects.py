@@ -406,10 +406,10 @@ DIALECTS: tuple[Dialect, ...] = (
         name="vitest",
         recognise=_root_named("vitest tests"),
         attempts=attempts_of_equal_failures,
-        order=Order.EXECUTION,
-        order_parallel=Order.COMPLETION,
+        order=Order.DECLARATION,  # also under --sequence.shuffle
+        order_parallel=Order.DECLARATION,
         load=load_by_moments,
-        remark="Vitest does not show a retry that passed",
+        remark="Vitest does not show a retry that passed, and writes the tests as they stand in the source",
     ),
     Dialect(
         name="playwright",

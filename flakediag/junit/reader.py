@@ -361,14 +361,27 @@ class _Reading:
                 child, own = SubElement(parent, local), True
             else:  # an element inside a failure's text: its text belongs to the failure
                 child = parent
-        elif local == "property" and cases.names_xdist_worker(attributes):
-            self.document.signs.add("xdist")
+        elif local == "property":
+            self.case_property(attributes)
         if own:
             collector = CappedText(self.settings.max_output if local in cases.OUTPUTS else self.settings.max_text)
         elif child is None:
             collector = None
         self.stack.append((child, collector, own))
         self.parser.CharacterDataHandler = collector.add if collector is not None else None
+
+    def case_property(self, attributes: Attributes) -> None:
+        if cases.names_xdist_worker(attributes):
+            self.document.signs.add("xdist")
+        elif excused := cases.excused_failure(attributes):
+            self.children += 1
+            if self.children <= self.settings.max_children:
+                tag, message, text = excused
+                if self.element is None:
+                    assert self.case is not None
+                    self.element = Element("testcase", self.case)
+                failure = SubElement(self.element, tag, self.bounded({"message": message}))
+                failure.text = capped(text, self.settings.max_text)
 
     def bounded(self, attributes: Attributes) -> Attributes:
         limit = self.settings.max_message

@@ -107,6 +107,8 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
         readings = sorted(readings, key=lambda reading: reading.modified or 0.0)
         known = True
         notes.append("the classes are in the order in which their files were written")
+    if known and dated and all(not moment.microsecond for moment in dated):
+        notes.append("the classes are in the order of their timestamps, which tell seconds")
     if wall is None and any(times):
         wall = sum(times)
     order = readings[0].order
@@ -116,7 +118,14 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
         notes.append("several classes ran at the same time: the order is not known")
     elif order is Order.EXECUTION and not known:
         order = Order.UNKNOWN
-        notes.append("there is a file per class and nothing says in which order the classes ran")
+        tied = len(dated) - len(set(dated)) if len(dated) == len(readings) else 0
+        notes.append(
+            f"{tied} classes began at the same moment as another, as far as their timestamps tell "
+            f"({'to the second' if all(not moment.microsecond for moment in dated) else 'to the millisecond'}): "
+            "only the order within each class is known"
+            if tied
+            else "there is a file per class and nothing says in which order the classes ran"
+        )
     results, note = _joined_across([reading.results for reading in readings])
     if note:
         notes.append(note)

@@ -11,6 +11,7 @@ from flakediag.remedies.catalogue import Remedy, code_for, remedies
 from flakediag.remedies.reproduce import reproduce
 
 _PLACEHOLDER = re.compile(r"<<(\w+)>>")
+HARDLY = 0.15  # below this, naming the first one would send people to the wrong place
 LIKELY = 0.3  # partners from this probability on are named beside the first one
 MOST_NAMED = 3
 _WRITERS = ("polluter", "state-setter")
@@ -32,7 +33,9 @@ def suggest(test: Identity, diagnosis: Diagnosis, framework: str, *, signature: 
     steps = [_fill(step, values) for step in remedy.steps]
     if diagnosis.category is Category.ORDER:
         steps += _about_order(diagnosis, causes, framework)
-    if diagnosis.settle:
+    if diagnosis.category is Category.UNKNOWN and diagnosis.missing:
+        steps = [_one_line(f"{gap.summary}: {gap.how}" if gap.how else gap.summary) for gap in diagnosis.missing]
+    elif diagnosis.settle:
         steps.insert(0, _one_line(diagnosis.settle))
     return Fix(
         summary=_fill(remedy.summary, values),
@@ -44,12 +47,14 @@ def suggest(test: Identity, diagnosis: Diagnosis, framework: str, *, signature: 
 
 def writers(diagnosis: Diagnosis) -> tuple[Partner, ...]:
     """The partners to name: the likeliest, and others of the same role that are likely too (a chain, a second one).
+    None where even the likeliest is hardly one.
 
     A group and a test in it are two ways to say one thing: the likelier of them is named.
     """
     if diagnosis.category is not Category.ORDER:
         return ()
-    ranked = sorted((p for p in diagnosis.partners if p.role in _WRITERS), key=lambda p: -p.probability)
+    accused = (p for p in diagnosis.partners if p.role in _WRITERS and p.probability >= HARDLY)
+    ranked = sorted(accused, key=lambda p: -p.probability)
     named: list[Partner] = []
     for partner in ranked[:1] + [p for p in ranked[1:] if p.probability >= LIKELY]:
         if partner.role == ranked[0].role and not any(_nested(partner.id, other.id) for other in named):

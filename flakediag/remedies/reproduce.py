@@ -27,23 +27,42 @@ def reproduce(test: Identity, diagnosis: Diagnosis, framework: str, causes: Sequ
     runner = _RUNNERS.get(framework)
     if runner is None:
         return None
-    before: list[Identity] = []
+    here: list[Identity] = []
+    earlier: list[Identity] = []
     if diagnosis.category is Category.ORDER:
         if not causes:
             return None
         # A state-setter makes the test pass: the failure shows without it.
-        before = [_partner(p, test) for p in causes if p.role == "polluter"]
-    if any(_unprintable(part) for identity in (*before, test) for part in identity):
+        spoil = [p for p in causes if p.role == "polluter"]
+        here, earlier = ([_partner(p, test) for p in spoil if p.earlier is then] for then in (False, True))
+    if any(_unprintable(part) for identity in (*earlier, *here, test) for part in identity):
         return None
-    command = runner([*before, test])
+    command = runner([*here, test])
+    if command is not None and earlier:
+        first = runner(earlier)  # in a run of its own: what it leaves behind is on the host, not in the process
+        command = f"{first}; {command}" if first is not None else None
     if command is None or diagnosis.category is Category.ORDER:
         return command
     if diagnosis.category is Category.PORT:
         return _with_port_taken(command, diagnosis.ports[0]) if diagnosis.ports else command
-    repeated = f"for i in $(seq {TIMES}); do {command} || break; done"
-    if diagnosis.category in (Category.TIMING, Category.CONCURRENCY):
-        return f'for c in $(seq "$(nproc)"); do timeout 120 yes >/dev/null & done; {repeated}'
-    return repeated
+    again = repeated(command, TIMES)
+    return loaded(again) if diagnosis.category in (Category.TIMING, Category.CONCURRENCY) else again
+
+
+def alone(test: Identity, framework: str) -> str | None:
+    """The command that runs one test by itself, None where the runner is not known or its name does not allow one."""
+    runner = _RUNNERS.get(framework)
+    return runner([test]) if runner and not any(map(_unprintable, test)) else None
+
+
+def repeated(command: str, times: int) -> str:
+    """The command again and again, until it fails."""
+    return f"for i in $(seq {times}); do {command} || break; done"
+
+
+def loaded(command: str) -> str:
+    """The command while every processor is busy, for two minutes at most."""
+    return f'for c in $(seq "$(nproc)"); do timeout 120 yes >/dev/null & done; {command}'
 
 
 def _with_port_taken(command: str, port: int) -> str:

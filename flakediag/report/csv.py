@@ -50,6 +50,7 @@ def row(finding: Finding) -> dict[str, Any]:
         "first_seen": iso(finding.first_seen),
         "last_failed": iso(finding.last_failed),
         "since_commit": finding.since_commit,
+        "owners": None if finding.owners is None else " ".join(finding.owners),
     }
 
 
@@ -58,6 +59,7 @@ COLUMNS = (
     *("rank", "id", "classname", "name", "file", "verdict", "runs", "failures", "rate", "rate_low", "rate_high"),
     *("cause", "probability", "partner", "partner_role", "ports", "boundary", "cluster"),
     *("red_runs", "minutes", "score", "why", "fix", "reproduce", "first_seen", "last_failed", "since_commit"),
+    "owners",
 )
 
 

@@ -15,13 +15,16 @@ from flakediag.model import (
     FileReport,
     Finding,
     Fix,
+    FixStep,
     GateDecision,
+    GateResult,
     IngestSummary,
     Outage,
     Partner,
     Rate,
     Report,
     Run,
+    Savings,
     SignatureFinding,
     TimelineEntry,
 )
@@ -31,7 +34,7 @@ SCHEMA_VERSION = 1
 Document = dict[str, Any]
 
 
-def write(document: Document, stream: TextIO) -> None:
+def write(document: Document | list[Document], stream: TextIO) -> None:
     """Write one document. Pure ASCII, so that no name in it can act on a terminal or break an encoding; `##` is
     written with an escape, because some CI systems read `##[…]` as a command wherever it stands in a job's log."""
     text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)
@@ -60,6 +63,7 @@ def report(report: Report) -> Document:
         "tests": [finding(f) for f in report.tests],
         "hidden": report.hidden,
         "clusters": [cluster(c) for c in report.clusters],
+        "fixes": [fix_step(step) for step in report.fixes],
         "outages": [outage(o) for o in report.outages],
         "notes": list(report.notes),
     }
@@ -88,6 +92,24 @@ def gate(decision: GateDecision) -> Document:
         "baseline": decision.baseline,
         "reason": decision.reason,
         "offenders": [finding(f) for f in decision.offenders],
+        "strict": decision.strict,
+        "rules": [gate_result(result) for result in decision.results],
+        "unplaced": decision.unplaced,
+    }
+
+
+def gate_result(result: GateResult) -> Document:
+    """One rule; its offenders by id, since the deciding rule's stand whole in the document."""
+    return {
+        "status": result.status.value,
+        "metric": result.rule.metric.value,
+        "path": result.rule.path,
+        "owner": result.rule.owner,
+        "ratchet": result.rule.ratchet,
+        "threshold": number(result.rule.limit),
+        "rate": rate(result.rate),
+        "reason": result.reason,
+        "offenders": [f.id for f in result.offenders],
     }
 
 
@@ -131,10 +153,12 @@ def finding(finding: Finding) -> Document:
             "minutes": number(finding.impact.minutes),
             "score": number(finding.impact.score),
         },
+        "saves": savings(finding.saves) if finding.saves else None,
         "fix": fix(finding.fix) if finding.fix else None,
         "first_seen": iso(finding.first_seen),
         "last_failed": iso(finding.last_failed),
         "since_commit": finding.since_commit,
+        "owners": None if finding.owners is None else list(finding.owners),
     }
 
 
@@ -158,6 +182,7 @@ def diagnosis(diagnosis: Diagnosis) -> Document:
         "partners": [partner(p) for p in diagnosis.partners],
         "ports": list(diagnosis.ports),
         "settle": diagnosis.settle,
+        "missing": [{"kind": gap.kind, "summary": gap.summary, "how": gap.how} for gap in diagnosis.missing],
     }
 
 
@@ -167,6 +192,7 @@ def partner(partner: Partner) -> Document:
         "kind": partner.kind,
         "role": partner.role,
         "probability": number(partner.probability),
+        **({"earlier": True} if partner.earlier else {}),
     }
 
 
@@ -204,7 +230,24 @@ def cluster(cluster: Cluster) -> Document:
         "tests": list(cluster.tests),
         "cause": cluster.category.value,
         "summary": cluster.summary,
+        "saves": savings(cluster.saves),
     }
+
+
+def fix_step(step: FixStep) -> Document:
+    return {
+        "tests": list(step.tests),
+        "cluster": step.cluster,
+        "cause": step.category.value,
+        "summary": step.summary,
+        "saves": savings(step.saves),
+        "before": rate(step.before),
+        "after": rate(step.after),
+    }
+
+
+def savings(savings: Savings) -> Document:
+    return {"red_runs": savings.red_runs, "minutes": number(savings.minutes)}
 
 
 def outage(outage: Outage) -> Document:

@@ -55,6 +55,8 @@ class Plan(Protocol):
     def shuffled_runs(self) -> int: ...
     @property
     def standing(self) -> str: ...
+    @property
+    def earlier(self) -> int: ...
 
 
 class Tried(Protocol):
@@ -124,6 +126,8 @@ def _show(plan: Plan, out: Screen) -> None:
             out.line(f"{word}: {visible(step.what)}", indent=2, hang=2)
             out.verbatim(shell(step.command, out.width), indent=4)
         out.line(f"about {plural(plan.expected, 'run')} in all: flakediag confirm runs them", indent=2, hang=2)
+    if plan.earlier:
+        out.line(f"{plural(plan.earlier, 'earlier experiment')} on the same code counted in", indent=2, hang=2)
     if plan.shuffled:
         out.line(
             f"the recorded order never varied: {plural(plan.shuffled_runs, 'run')} shuffled over the whole suite would "
@@ -186,17 +190,18 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "first": None if plan.first is None else _step(plan.first),
         "then": [{"when": word, **_step(step)} for word, step in plan.then],
         "expected_runs": plan.expected,
+        "earlier_experiments": plan.earlier,
         "limits": plan.limits or None,
         "shuffled": None if plan.shuffled is None else {"command": plan.shuffled, "runs": plan.shuffled_runs},
     }
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {"what": step.what, "command": list(step.command), "fails": _rounded(step.fails)}
+    return {"what": step.what, "command": list(step.command), "fails": _number(step.fails)}
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:
-    return {"text": explanation.text, "probability": _rounded(explanation.probability)}
+    return {"text": explanation.text, "probability": _number(explanation.probability)}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
@@ -206,7 +211,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "way": str(outcome.way),
         "standing": outcome.standing,
         "conclusion": outcome.conclusion,
-        "probability": _rounded(outcome.probability),
+        "probability": _number(outcome.probability),
         "partners": [{"id": id, "role": role} for id, role in outcome.parties],
         "reproduce": None if outcome.reproduce is None else list(outcome.reproduce),
         "executions": outcome.executions,
@@ -226,5 +231,5 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _number(value: float | None) -> float | None:
+    return None if value is None else document.number(min(1.0, max(0.0, value)))

@@ -1,74 +1,100 @@
-"""The report as Markdown for a job summary or a comment: short first, details folded, every name inert."""
+"""The report as Markdown for a job summary or a comment: short first, details folded, every name inert.
+
+The same history gives the same text: no clock is in it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
+from urllib.parse import quote
 
 from flakediag.model import Finding, Report, Verdict
 from flakediag.report import wording
+from flakediag.report.fitting import Part, fitted
 from flakediag.report.format import Options
 from flakediag.report.text import commit, day, excerpt, lines, minutes, number, odds, percent, plural, visible
 
 # Letters and digits of any script, and punctuation that means nothing to Markdown or HTML, stay as they are.
 # So does an underscore inside a word.
-_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~&$^\"!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=[@#])")
+_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~&$^\"!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|(?<=[@#])")
 
 
 class Markdown:
     name = "markdown"
 
     def write(self, report: Report, stream: TextIO, options: Options) -> None:
-        stream.writelines(f"{line}\n" for line in _lines(report))
+        stream.write(fitted(list(_parts(report))))
 
 
-def _lines(report: Report) -> Iterable[str]:
+def marker(what: str, project: str) -> str:
+    """A comment that no reader sees, by which a program finds its own comment again and updates it."""
+    return (
+        f"<!-- flakediag {what} project={quote(project, safe='', errors='backslashreplace').replace('--', '-%2D')} -->"
+    )
+
+
+def _parts(report: Report) -> Iterator[Part]:
+    yield Part((f"{marker('report', report.project)}\n\n",))
     rate = report.rates.flaky_tests
-    yield f"### Flaky tests: {percent(rate.value, 1)} ({number(rate.count)} of {number(rate.of)})"
-    yield ""
-    yield escape(wording.window(report))
-    yield ""
+    yield Part((f"### Flaky tests: {percent(rate.value, 1)} ({number(rate.count)} of {number(rate.of)})\n\n",))
+    yield Part((f"{escape(wording.window(report))}\n\n",))
     by_verdict = {verdict: [f for f in report.tests if f.verdict is verdict] for verdict in Verdict}
-    if by_verdict[Verdict.FLAKY]:
-        yield table(("#", "Test", "Fails", "Cause", "What to do"), [_row(f) for f in by_verdict[Verdict.FLAKY]])
+    flaky = by_verdict[Verdict.FLAKY]
+    if flaky:
+        owned = any(finding.owners is not None for finding in flaky)
+        rows = (table_row(_cells(finding, owned)) for finding in flaky)
+        headings = ("#", "Test", "Fails", "Cause", *(["Owner"] if owned else []), "What to do")
+        yield Part(tuple(rows), table_head(headings), "\n", "table row", cut=2)
     elif empty := wording.nothing_to_show(report):
-        yield escape(empty)
-        yield ""
-    for verdict in wording.SHOWN_APART:
-        if by_verdict[verdict]:
-            yield from _apart(verdict, by_verdict[verdict])
-    for finding in by_verdict[Verdict.FLAKY]:
-        yield from details(finding)
+        yield Part((f"{escape(empty)}\n\n",))
+    if broken := by_verdict[Verdict.BROKEN]:
+        head = f"**{wording.HEADINGS[Verdict.BROKEN]}** ({number(len(broken))})\n\n"
+        yield Part(tuple(map(_apart, broken)), head, "\n", "broken test", cut=2)
+    yield from _fixes(report)
     together = [cluster for cluster in report.clusters if len(cluster.tests) > 1]
     notes = [
-        *(f"Cluster {c.id}: {plural(len(c.tests), 'test')}, {c.category}: {visible(c.summary)}" for c in together),
+        *(f"C{wording.cluster(cluster)[1:]}" for cluster in together),
         *wording.outages(report),
         *(visible(note) for note in report.notes),
     ]
     if report.hidden:
-        notes.append(f"{plural(report.hidden, 'more test is', 'more tests are')} not shown.")
-    yield from (f"- {escape(note)}" for note in notes)
+        notes.insert(0, f"{plural(report.hidden, 'more test is', 'more tests are')} not shown.")
+    if notes:
+        yield Part(tuple(f"- {escape(note)}\n" for note in notes), "", "\n", "note", cut=1)
+    for verdict in wording.SHOWN_APART:
+        if verdict is not Verdict.BROKEN and (findings := by_verdict[verdict]):
+            head = f"<details><summary>{wording.HEADINGS[verdict]} ({number(len(findings))})</summary>\n\n"
+            yield Part(tuple(map(_apart, findings)), head, "\n</details>\n\n", f"{verdict} test", cut=3)
+    folded = ("".join(f"{line}\n" for line in details(finding)) for finding in flaky)
+    yield Part(tuple(folded), noun="test's details", nouns="tests' details", cut=4)
 
 
-def _row(finding: Finding) -> list[str]:
+def _fixes(report: Report) -> Iterator[Part]:
+    said, steps = wording.fixes(report)
+    if steps:
+        listed = (
+            f"{place}. {escape(wording.step(s))}: {escape(wording.ticket(s))}\n" for place, s in enumerate(steps, 1)
+        )
+        yield Part(tuple(listed), f"**Mend first**: {escape(said)}\n\n", "\n", "fix", "fixes", cut=1)
+
+
+def _cells(finding: Finding, owned: bool) -> list[str]:
     return [
         str(finding.rank or "–"),
         code(finding.id),
         escape(wording.rate(finding)),
         escape(wording.cause(finding.cause)),
-        escape(wording.todo(finding)),
+        *([escape(wording.owners(finding) or "not known")] if owned else []),
+        prose(wording.todo(finding)),
     ]
 
 
-def _apart(verdict: Verdict, findings: Sequence[Finding]) -> Iterable[str]:
-    yield f"**{wording.HEADINGS[verdict]}** ({number(len(findings))})"
-    yield ""
-    for finding in findings:
-        said = f" {escape(wording.since(finding))}" if finding.since_commit else ""
-        reason = f": {escape(finding.reason)}" if finding.reason else ""
-        yield f"- {code(finding.id)}{said}{reason}"
-    yield ""
+def _apart(finding: Finding) -> str:
+    said = f" {escape(wording.since(finding))}" if finding.since_commit else ""
+    reason = f": {escape(finding.reason)}" if finding.reason else ""
+    return f"- {code(finding.id)}{said}{reason}\n"
 
 
 def details(finding: Finding) -> Iterable[str]:
@@ -79,15 +105,19 @@ def details(finding: Finding) -> Iterable[str]:
         f"Failed in {escape(wording.failed(finding))}, {escape(wording.rate(finding))}; "
         f"last on {day(finding.last_failed)}; {plural(finding.impact.red_runs, 'red run')}, "
         f"{minutes(finding.impact.minutes)} lost. Cause: {escape(wording.cause(finding.cause))}."
+        + (f" Mending it {escape(wording.saves(finding.saves))}." if finding.saves else "")
     )
     yield ""
     if finding.cause:
         for evidence in finding.cause.evidence:
             yield f"- {evidence.weight:+.1f} {evidence.category}: {escape(evidence.summary)}"
         for partner in finding.cause.partners:
-            yield f"- {escape(partner.role)}: {code(partner.id)} ({escape(odds(partner.probability))})"
+            likely = f"({escape(odds(partner.probability))}){wording.when(partner)}"
+            yield f"- {escape(partner.role)}: {code(partner.id)} {likely}"
         if finding.cause.settle:
-            yield f"- What would settle it: {escape(finding.cause.settle)}"
+            yield f"- What would settle it: {prose(finding.cause.settle)}"
+        for gap in finding.cause.missing[1:]:
+            yield f"- Also missing: {prose(wording.gap(gap))}"
         yield ""
     if finding.fix:
         yield from _fix(finding)
@@ -100,7 +130,7 @@ def _fix(finding: Finding) -> Iterable[str]:
     yield f"**Fix:** {escape(finding.fix.summary)}"
     yield ""
     for place, step in enumerate(finding.fix.steps, 1):
-        yield f"{place}. {escape(step)}"
+        yield f"{place}. {prose(step)}"
     yield ""
     if finding.fix.example:
         yield fenced(finding.fix.example.code, _LANGUAGE.get(finding.fix.example.framework, ""))
@@ -150,6 +180,14 @@ def code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
 
 
+def prose(text: str) -> str:
+    """A sentence of flakediag's own, in which commands stand between back-quotes."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return "".join(code(piece) if place % 2 else escape(piece) for place, piece in enumerate(pieces))
+
+
 def fenced(text: str, language: str) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
@@ -160,5 +198,12 @@ def fenced(text: str, language: str) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are escaped already."""
-    ruled = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(row)} |\n" for row in ruled) + "\n"
+    return "".join([table_head(headings), *map(table_row, rows)]) + "\n"
+
+
+def table_head(headings: Sequence[str]) -> str:
+    return table_row(headings) + table_row(["---"] * len(headings))
+
+
+def table_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TextIO, TypeVar
 
 from flakediag.model import (
     Alternative,
+    Category,
     Diagnosis,
     FailureDetail,
     Finding,
     Fix,
+    Gap,
     Outcome,
     Partner,
     SignatureFinding,
@@ -50,7 +53,12 @@ def _page(finding: Finding, out: Screen) -> None:
     for number, signature in enumerate(finding.signatures, 1):
         _signature(signature, number, several, out)
     if finding.fix:
-        _fix(finding.fix, out)
+        _fix(finding.fix, out, open_=_is_open(finding))
+
+
+def _is_open(finding: Finding) -> bool:
+    """Nothing is known to mend yet: what to gather is said with the cause."""
+    return bool(finding.cause and finding.cause.category is Category.UNKNOWN and finding.cause.missing)
 
 
 def _head(finding: Finding, out: Screen) -> None:
@@ -68,6 +76,8 @@ def _head(finding: Finding, out: Screen) -> None:
     ]
     if finding.test.file:
         facts.append(("file", visible(finding.test.file)))
+    if owners := wording.owners(finding):
+        facts.append(("owners", owners))
     if finding.framework != "unknown":
         facts.append(("framework", finding.framework))
     if finding.verdict is Verdict.FLAKY:
@@ -77,6 +87,8 @@ def _head(finding: Finding, out: Screen) -> None:
         )
     if finding.cluster is not None:
         facts.append(("cluster", f"{finding.cluster} (tests with the same problem share a number)"))
+    if finding.saves:
+        facts.append(("mending it", wording.saves(finding.saves)))
     for label, value in facts:
         out.line((f"{label:<11} ", "dim"), value, indent=2, hang=12)
 
@@ -135,7 +147,7 @@ def _diagnosis(diagnosis: Diagnosis, out: Screen) -> None:
         others = ", ".join(f"{a.category} {odds(a.probability)}" for a in _worth_a_word(diagnosis.alternatives))
         out.line(("otherwise   ", "dim"), others, indent=2, hang=12)
     for partner in _worth_a_word(diagnosis.partners):
-        kind = "" if partner.kind == "test" else f" ({visible(partner.kind)})"
+        kind = ("" if partner.kind == "test" else f" ({visible(partner.kind)})") + wording.when(partner)
         out.line(
             (f"{visible(partner.role):<11} ", "dim"),
             f"{odds(partner.probability):>5}  ",
@@ -146,8 +158,21 @@ def _diagnosis(diagnosis: Diagnosis, out: Screen) -> None:
         )
     if diagnosis.ports:
         out.line((f"{'port':<11} ", "dim"), ", ".join(map(str, diagnosis.ports)), indent=2)
-    if diagnosis.settle:
+    if diagnosis.missing:
+        _missing(diagnosis.missing, out)
+    elif diagnosis.settle:
         out.line(("to settle   ", "dim"), visible(diagnosis.settle), indent=2, hang=12)
+
+
+def _missing(gaps: Sequence[Gap], out: Screen) -> None:
+    """What would settle it. A command stands on a line of its own, for whoever copies it."""
+    for place, gap in enumerate(gaps):
+        label = "to settle" if place == 0 else "also"
+        command = gap.how if gap.how and re.fullmatch(r"`[^`]+`", gap.how) else None
+        said = f"{visible(gap.summary)}:" if command else wording.gap(gap)
+        out.line((f"{label:<11} ", "dim"), said, indent=2, hang=12)
+        if command:
+            out.verbatim(visible(command.strip("`")), indent=14)
 
 
 def _worth_a_word(ranked: Sequence[_Likely]) -> Sequence[_Likely]:
@@ -182,11 +207,12 @@ def _example(example: FailureDetail, out: Screen) -> None:
                 out.line(("│ ", "dim"), line, indent=2, hang=2)
 
 
-def _fix(fix: Fix, out: Screen) -> None:
-    out.heading("Fix")
-    out.line(visible(fix.summary), indent=2, hang=2)
-    for number, step in enumerate(fix.steps, 1):
-        out.line(f"{number}. {visible(step)}", indent=2, hang=3)
+def _fix(fix: Fix, out: Screen, *, open_: bool) -> None:
+    if not open_:
+        out.heading("Fix")
+        out.line(visible(fix.summary), indent=2, hang=2)
+        for number, step in enumerate(fix.steps, 1):
+            out.line(f"{number}. {visible(step)}", indent=2, hang=3)
     if fix.example:
         out.blank()
         for line in lines(fix.example.code.rstrip("\n")):

@@ -157,6 +157,4 @@ def _tally(tally: Tally) -> document.Document:
 
 
 def _rate(rate: Rate | None) -> document.Document | None:
-    if rate is None:
-        return None
-    return {"count": rate.count, "of": rate.of, "value": rate.value, "low": rate.low, "high": rate.high}
+    return None if rate is None else document.rate(rate)

@@ -34,6 +34,7 @@ class Table:
                 known = report.rates.flaky_tests.count if verdict is Verdict.FLAKY else 0
                 _section(out, verdict, by_verdict[verdict], known)
         _clusters(out, report)
+        _fixes(out, report)
         _notes(out, report)
 
 
@@ -75,8 +76,12 @@ def _block(out: Screen, finding: Finding) -> None:
         parts += [f"  ·  {wording.since(finding)}"]
     if finding.impact.red_runs:
         parts += [f"  ·  {plural(finding.impact.red_runs, 'red run')}, {minutes(finding.impact.minutes)} lost"]
+    if finding.cluster is not None:
+        parts += [f"  ·  cluster {finding.cluster}"]
+    if owners := wording.owners(finding):
+        parts += [f"  ·  {owners}"]
     out.line(*parts, indent=5, hang=2)
-    for label, said in (("why", wording.why(finding)), ("fix", wording.todo(finding))):
+    for label, said in (("why", wording.why(finding)), (wording.todo_label(finding), wording.todo(finding))):
         if said:
             out.line((f"{label}  ", "dim"), said, indent=5, hang=5)
 
@@ -93,7 +98,7 @@ def _columns(out: Screen, findings: Sequence[Finding]) -> None:
             wording.test_id(finding),
             f"{wording.rate(finding)}, {wording.failed(finding)}",
             plural(finding.impact.red_runs, "red run"),
-            wording.cause(finding.cause) if flaky else _since(finding),
+            f"{wording.cause(finding.cause)}{_cluster(finding)}{_owners(finding)}" if flaky else _since(finding),
         )
         for finding in findings
     ]
@@ -102,7 +107,7 @@ def _columns(out: Screen, findings: Sequence[Finding]) -> None:
     _row(out, ("#", "Test", "Fails", "Cost", "Cause" if flaky else "Since"), (rank, room, fails, cost), ("dim", "dim"))
     for finding, row in zip(findings, rows, strict=True):
         _row(out, row, (rank, room, fails, cost), ("bold", _cause_style(finding) if flaky else ""))
-        for label, said in (("why", wording.why(finding)), ("fix", wording.todo(finding))):
+        for label, said in (("why", wording.why(finding)), (wording.todo_label(finding), wording.todo(finding))):
             if said:
                 out.line((f"{label}  ", "dim"), said, indent=rank + 2, hang=5)
 
@@ -125,6 +130,14 @@ def _row(out: Screen, cells: Sequence[str], widths: Sequence[int], styles: tuple
     out.console.print(line, soft_wrap=True)
 
 
+def _cluster(finding: Finding) -> str:
+    return "" if finding.cluster is None else f", cluster {finding.cluster}"
+
+
+def _owners(finding: Finding) -> str:
+    return f", {owners}" if (owners := wording.owners(finding)) else ""
+
+
 def _since(finding: Finding) -> str:
     return commit(finding.since_commit) if finding.since_commit else day(finding.last_failed)
 
@@ -140,12 +153,16 @@ def _clusters(out: Screen, report: Report) -> None:
         return
     out.heading("One problem each")
     for cluster in together:
-        out.line(
-            f"cluster {cluster.id}: ",
-            f"{plural(len(cluster.tests), 'test')}, {cluster.category}: {visible(cluster.summary)}",
-            indent=2,
-            hang=2,
-        )
+        out.line(wording.cluster(cluster), indent=2, hang=2)
+
+
+def _fixes(out: Screen, report: Report) -> None:
+    said, steps = wording.fixes(report)
+    if not steps:
+        return
+    out.heading(f"Mend first: {said}")
+    for place, step in enumerate(steps, 1):
+        out.line((f"{place}. ", "dim"), f"{wording.step(step)}  ·  {wording.ticket(step)}", indent=2, hang=3)
 
 
 def _notes(out: Screen, report: Report) -> None:

@@ -37,9 +37,14 @@ def _escape(character: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """The lines of `text`, each visible, none of which a CI log takes for a command (`::error::` at its start)."""
-    shown = [visible(line.expandtabs(4)) for line in re.split(r"\r\n|\n|\r", text)]
-    return [f"| {line}" if line.lstrip().startswith("::") else line for line in shown]
+    """The lines of `text`, each visible, none of which a CI log takes for a command."""
+    return [leading(line.expandtabs(4)) for line in re.split(r"\r\n|\n|\r", text)]
+
+
+def leading(text: str) -> str:
+    """Visible text that stands first in a line of a log: GitHub takes `::error::` for a command only there."""
+    shown = visible(text)
+    return f"| {shown}" if shown.lstrip().startswith("::") else shown
 
 
 def excerpt(text: str, most: int) -> list[str]:
@@ -88,9 +93,11 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def minutes(value: float) -> str:
-    """A cost in minutes, in the unit that reads best."""
+    """A cost in minutes, in the unit that reads best: `41 min`, `2.5 h`, `24 s`."""
     if value >= 120:
         return f"{value / 60:.1f} h"
+    if value < 1:
+        return f"{60 * value:.0f} s" if value >= 1 / 60 else "<1 s" if value > 0 else "0 s"
     return f"{value:.0f} min" if value >= 10 else f"{value:.1f} min"
 
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from flakediag.model import Category, Diagnosis, Evidence, Finding, Report, Verdict
-from flakediag.report.text import commit, day, listed, number, odds, plural, visible, with_interval
+from flakediag.model import (
+    Category,
+    Cluster,
+    Diagnosis,
+    Evidence,
+    Finding,
+    FixStep,
+    Gap,
+    Partner,
+    Report,
+    Savings,
+    Verdict,
+)
+from flakediag.report.text import commit, day, listed, minutes, number, odds, percent, plural, visible, with_interval
 
 SHOWN_APART = (Verdict.BROKEN, Verdict.FIXED, Verdict.NEW, Verdict.INSUFFICIENT)
 HEADINGS = {
@@ -38,19 +51,33 @@ def decisive(diagnosis: Diagnosis | None) -> Evidence | None:
     return max(supporting, key=lambda e: e.weight, default=None)
 
 
+def when(partner: Partner) -> str:
+    """What follows a partner's name where it did not act in the same run."""
+    return " in the run before on the same host" if partner.earlier else ""
+
+
 def why(finding: Finding) -> str:
     """The one decisive sentence: the evidence, or what would settle an open cause, else the verdict's reason."""
     evidence = decisive(finding.cause)
     if evidence:
         return visible(evidence.summary)
-    if finding.cause and finding.cause.settle:
-        return f"open: {visible(finding.cause.settle)}"
+    if finding.cause and (finding.cause.missing or finding.cause.settle):
+        gaps = finding.cause.missing
+        return f"open: {visible(gaps[0].summary if gaps else finding.cause.settle or '')}"
     return visible(finding.reason)
 
 
 def todo(finding: Finding) -> str:
-    """What to do, in one sentence; empty where nothing is suggested."""
+    """What to do, in one sentence; empty where nothing is suggested. Where the cause is open: how it can be settled."""
+    cause = finding.cause
+    if cause and cause.category is Category.UNKNOWN and cause.missing and cause.missing[0].how:
+        return visible(cause.missing[0].how)
     return visible(finding.fix.summary) if finding.fix else ""
+
+
+def todo_label(finding: Finding) -> str:
+    """What stands before `todo`: there is nothing to fix yet where the cause is open."""
+    return "do " if finding.cause and finding.cause.category is Category.UNKNOWN else "fix"
 
 
 def test_id(finding: Finding) -> str:
@@ -63,6 +90,13 @@ def failed(finding: Finding) -> str:
 
 def rate(finding: Finding) -> str:
     return with_interval(finding.rate)
+
+
+def owners(finding: Finding) -> str:
+    """`@shop, @checkout`, or that nobody owns the test, or that nobody knows; empty where no owners were looked up."""
+    if finding.owners is None:
+        return ""
+    return visible(", ".join(finding.owners)) if finding.owners else "no owner"
 
 
 def since(finding: Finding) -> str:
@@ -134,6 +168,58 @@ def nothing_flaky(report: Report) -> str:
         "with 95 % probability; rarer failures cannot be ruled out, "
         "and order-dependence only shows where the order of the tests varied."
     )
+
+
+STEPS = 5  # fixes that are shown; the JSON has them all
+
+
+def fixes(report: Report) -> tuple[str, Sequence[FixStep]]:
+    """What mending brings, in one sentence, and the fixes that do it; nothing where no fix would turn a run green."""
+    lowers = [place for place, step in enumerate(report.fixes, 1) if step.after.count < step.before.count]
+    if not lowers:
+        return "", ()
+    # The last of the first few that brings something; many fixes together may be the first to turn a run green.
+    count = max((place for place in lowers if place <= STEPS), default=lowers[0])
+    steps = report.fixes[:count]
+    before, after = steps[0].before, steps[-1].after
+    what = "this fix takes" if count == 1 else f"these {number(count)} fixes take"
+    said = f"{what} red runs from {percent(before.value)} to {percent(after.value)}"
+    stay = report.fixes[-1].after.count
+    if stay:
+        others = f"{number(stay)} of {plural(before.of, 'run')}"
+        said += f"; {others} are red for other reasons too (broken or mended tests, outages)"
+    return said, steps
+
+
+def step(step: FixStep) -> str:
+    """`red runs 18 of 100 → 12`; a run that failed for several reasons turns green with the last of them."""
+    if step.after.count == step.before.count:
+        return f"red runs still {number(step.after.count)} of {number(step.after.of)}, fewer with the next"
+    return f"red runs {number(step.before.count)} of {number(step.before.of)} → {number(step.after.count)}"
+
+
+def ticket(step: FixStep) -> str:
+    """`order-dependence: 3 tests depend on tests.test_stock::test_fill (cluster 1)`"""
+    number_ = "" if step.cluster is None else f" (cluster {step.cluster})"
+    return f"{step.category}: {visible(step.summary)}{number_}"
+
+
+def gap(gap: Gap) -> str:
+    """What evidence is missing, and how to get it."""
+    return visible(f"{gap.summary}: {gap.how}" if gap.how else gap.summary)
+
+
+def cluster(cluster: Cluster) -> str:
+    """What is one problem, and what mending it alone saves."""
+    return f"cluster {cluster.id}: {cluster.category}: {visible(cluster.summary)}; mending it {saves(cluster.saves)}"
+
+
+def saves(savings: Savings) -> str:
+    """`turns 4 red runs green, 12 min lost on it so far`, after the words "mending it"."""
+    turned = (
+        f"alone turns {plural(savings.red_runs, 'red run')} green" if savings.red_runs else "alone turns no run green"
+    )
+    return f"{turned}, {minutes(savings.minutes)} lost on it so far"
 
 
 def outages(report: Report) -> list[str]:

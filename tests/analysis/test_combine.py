@@ -33,7 +33,6 @@ def test_no_evidence_is_unknown():
     found = combine([])
     assert found.category is U
     assert found.probability == pytest.approx(weights("combine")["prior"]["unknown"])
-    assert found.settle
     assert found.partners == () == found.ports
 
 
@@ -41,7 +40,6 @@ def test_one_category_is_called():
     found = combine([speaks(T, 4.0, "timing-plateau")])
     assert found.category is T
     assert found.probability > 0.9
-    assert found.settle is None
     assert found.alternatives[0].probability < 0.1
 
 
@@ -49,7 +47,6 @@ def test_what_stays_below_the_bar_is_unknown_with_alternatives():
     found = combine([speaks(T, 0.6), speaks(ORDER, 0.6)])
     assert found.category is U
     assert {a.category for a in found.alternatives[:2]} == {T, ORDER}
-    assert found.settle
 
 
 @given(st.lists(some_evidence, max_size=12))
@@ -105,16 +102,6 @@ def test_partners_and_ports_come_from_the_winner():
     found = combine([speaks(ORDER, 6.0, "last-writer", partners=(polluter, again)), evidence[0]][:1])
     assert found.partners == (again,)
     assert found.ports == ()
-
-
-def test_what_would_settle_it():
-    constant = speaks(ORDER, 0.0, "last-writer", data={"order_varied": False, "runs": 45, "runs_needed": 14})
-    settle = combine([constant]).settle
-    assert settle == "the order never varied in 45 runs: 14 runs shuffled over the whole suite would tell"
-    varied = speaks(ORDER, -2.0, "last-writer", data={"order_varied": True})
-    assert "shuffled" not in (combine([varied]).settle or "")
-    assert "log" in (combine([speaks(P, 1.9, "ports-answer"), speaks(T, 0.5)]).settle or "")
-    assert combine([speaks(ORDER, 9.0, "last-writer", data={"order_varied": True})]).settle is None
 
 
 def test_a_test_is_what_its_signatures_are():

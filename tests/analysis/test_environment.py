@@ -4,11 +4,11 @@ from math import comb
 
 import numpy as np
 import pytest
-from evidence_samples import subjects, weight
+from evidence_samples import failing, subjects, weight, with_details
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakediag.analysis.evidence import environment, randomness
+from flakediag.analysis.evidence import environment, facts, randomness
 from flakediag.analysis.evidence.fisher import discoveries, hypergeometric_tail
 from flakediag.model import Category, Order
 
@@ -73,6 +73,91 @@ def test_no_association(draw, bad, change):
     assert find(with_runs(draw(rows(20, bad)), change)) == [[]]
 
 
+FACTS = [
+    ("job", lambda bad: {"job": "windows" if bad else "linux"}, "in job windows only"),
+    ("shard", lambda bad: {"shard": "3" if bad else "1"}, "in shard 3 only"),
+    ("branch", lambda bad: {"branch": "next" if bad else "main"}, "on branch next only"),
+    ("attempt", lambda bad: {"attempt": 2 if bad else 1}, "in attempt 2 of a job only"),
+    ("parallel", lambda bad: {"parallelism": 7.8 if bad else 1.0}, "in parallel runs only"),
+    ("property", lambda bad: {"properties": {"java.version": "21" if bad else "17"}}, "where java.version is 21 only"),
+    ("property", lambda bad: {"properties": {"seed": "7" if bad else "11"}}, "where seed is 7 only"),
+]
+
+
+@pytest.mark.parametrize(("key", "change", "said"), FACTS)
+def test_each_fact_of_a_run_is_tested(draw, key, change, said):
+    bad = set(range(0, 20, 4))
+    [found] = find(with_runs(draw(rows(20, bad)), lambda n: change(n in bad)))
+    assert [e for e in found if e.kind == f"environment-{key}" and f"fails {said}" in e.summary]
+
+
+def test_from_a_number_of_workers_on(draw):
+    bad = {n for n in range(32) if n % 8 >= 5}
+    window = with_runs(draw(rows(32, bad)), lambda n: {"properties": {"workers": str(n % 8 + 1)}})
+    assert "where workers is 5 or more only" in {
+        e.summary.partition("fails ")[2].partition(":")[0] for e in find(window)[0]
+    }
+    window = with_runs(draw(rows(32, bad)), lambda n: {"parallelism": 8.0 if n in bad else 3.1})
+    assert "about 6 workers or more" in find(window)[0][0].summary
+
+
+def test_a_seed_that_came_up_again_and_again_is_found_among_many_that_did_not(draw):
+    bad = set(range(0, 60, 10))
+    window = with_runs(draw(rows(60, bad)), lambda n: {"properties": {"seed": "4711" if n in bad else str(n)}})
+    assert "where seed is 4711 only" in find(window)[0][0].summary
+
+
+def test_a_line_that_another_test_printed(draw):
+    bad = set(range(0, 24, 4))
+    window = draw(["F.F" if n in bad else "..F" for n in range(24)])
+    quiet = failing("no", output="10:00:01 connected to replica-1")
+    window = with_details(window, lambda r, t: quiet._replace(output="10:07:33 replica-2") if r in bad and t else quiet)
+    [found, carrier] = find(window)
+    assert "fails where tests.test_shop::test_2 prints “#" in found[0].summary
+    assert "replica-2” only: 6 of 6" in found[0].summary
+    assert carrier == []  # it failed in every run; and its own output is no news about it
+    # The same line in every failure tells nothing.
+    assert find(with_details(window, lambda r, t: quiet)) == [[], []]
+
+
+def test_what_one_bad_day_did_is_no_rule_about_its_weekday(draw):
+    # Thirty days of four runs; all failures on one Monday, or spread over four of them.
+    monday = next(
+        n for n, run in enumerate(draw(rows(120, set()), hours_between=6).runs) if run.started_at.weekday() == 0
+    )
+    once = draw(rows(120, {monday + k for k in range(4)}), hours_between=6)
+    often = draw(rows(120, {monday + 28 * week + k for week in range(4) for k in (0, 2)}), hours_between=6)
+    assert not [e for e in find(once)[0] if e.kind in ("environment-calendar", "environment-hour")]
+    assert "on Mondays only" in find(often)[0][0].summary
+
+
+def test_a_fact_that_half_the_runs_do_not_know_says_nothing_about_these(draw):
+    bad = set(range(0, 24, 4))
+    window = draw(rows(40, bad))
+    window = with_runs(window, lambda n: {"host": None if n >= 24 else "runner-2" if n in bad else "runner-1"})
+    [found] = find(window)
+    assert "6 of 6 runs there, 0 of 18 elsewhere" in found[0].summary
+
+
+def test_hundreds_of_tests_and_facts_by_chance(draw):
+    rng = np.random.default_rng(11)
+    rates = rng.beta(1, 6, size=150) + 0.03
+    window = draw(["".join("F" if f else "." for f in rng.random(150) < rates) for _ in range(80)], hours_between=17)
+    values, numbers = rng.integers(0, 3, size=(80, 20)), rng.integers(1, 9, size=80)
+    window = with_runs(
+        window,
+        lambda n: {
+            "host": f"runner-{values[n, 0]}",
+            "job": f"job-{values[n, 1]}",
+            "attempt": int(values[n, 2] == 0) + 1,
+            "parallelism": float(numbers[n]),
+            "properties": {f"fact{k}": str(values[n, k]) for k in range(3, 20)} | {"workers": str(numbers[n])},
+        },
+    )
+    assert len(facts.predicates(window)) > 100
+    assert sum(bool(found) for found in find(window)) <= 1
+
+
 def test_many_facts_pay_for_their_luck(draw):
     rng = np.random.default_rng(7)
     values = rng.integers(0, 2, size=(40, 30))
@@ -120,7 +205,7 @@ def test_a_constant_rate_whatever_the_order(draw):
 
 def test_weekdays_and_month_ends(draw):
     window = draw(rows(90, set()), hours_between=24)
-    assert {"weekday", "month", "hour"} >= {p.fact for p in environment.predicates(window)} >= {"weekday", "month"}
+    assert {"weekday", "month", "hour"} >= {p.fact for p in facts.predicates(window)} >= {"weekday", "month"}
     ends = {n for n, run in enumerate(window.runs) if (run.started_at + timedelta(days=1)).day == 1}
     window = draw(rows(90, ends), hours_between=24)
     assert ends

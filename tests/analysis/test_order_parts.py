@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from flakediag.analysis.order.candidates import EVERY_TEST, find_candidates, segments
 from flakediag.analysis.order.explain import shuffles_needed
+from flakediag.analysis.order.fit import Fit
+from flakediag.analysis.order.hypotheses import Costs, Writers
 from flakediag.analysis.order.marginal import log_marginal, log_sum
 from flakediag.analysis.order.nulls import change, latent
 from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
-from flakediag.analysis.order.writers import last_written
+from flakediag.analysis.order.writers import both_written, last_written
 from flakediag.model import Identity
 from flakediag.simulate import Plan, simulate
 
@@ -119,5 +121,57 @@ def test_a_change_explains_what_starts_and_stays() -> None:
     assert change(broken, np.zeros(20), FLAT) == float("-inf")
 
 
+def test_a_chain_writes_when_its_last_link_runs() -> None:
+    written = np.array([[5, NEVER, 2, NEVER], [3, 4, 8, NEVER], [NEVER, 1, 9, NEVER]], dtype=np.int16)
+    assert both_written(written, [(0, 1), (1, 2)]).tolist() == [[5, NEVER, 8, NEVER], [NEVER, 4, 9, NEVER]]
+
+
 def test_shuffles_needed_grow_with_the_logarithm() -> None:
     assert [shuffles_needed(n) for n in (1, 100, 1_000, 10_000)] == [2, 12, 18, 23]
+
+
+COSTS = Costs(
+    when_bad=((1.0, 19, 1),),
+    when_good=GOOD,
+    starts_bad=np.log(0.4),
+    starts_good=np.log(0.6),
+    another=np.log(0.1),
+    most_writers=4,
+    beam=5,
+    kept=24,
+    turned=np.log(0.05),
+    same_start=np.log(0.95),
+)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [Writers(False), Writers(True), Writers(False, (0,)), Writers(True, (), (1,)), Writers(False, (0,), (), (21,))],
+)
+def test_a_scan_scores_what_each_hypothesis_scores_by_itself(base: Writers) -> None:
+    rng = np.random.default_rng(3)
+    written = rng.permuted(np.tile(np.arange(12), (700, 1)), axis=1).T.astype(np.int16)  # more rows than a byte counts
+    written[written < 4] = NEVER
+    failed = (rng.random(700) < 0.7).astype(np.int32)
+    places = np.arange(700, dtype=np.int32)
+    rows = Rows((20, 21), (places % 2).astype(np.int32), places, places, failed)
+    prior = np.log(np.full(12, 1 / 12))
+    scanned, alone = (Fit(rows, np.arange(12), written, prior, COSTS) for _ in range(2))
+    scanned.scan(base)
+    assert len(scanned.seen) > 6
+    assert scanned.seen == pytest.approx({writers: alone.score(writers) for writers in scanned.seen})
+    assert scanned.idle == alone.idle
+
+
+def test_a_victim_that_starts_otherwise_is_turned() -> None:
+    """The same writer leaves good what one test needs, and what the other does without."""
+    written = np.tile(np.array([NEVER, 5], dtype=np.int16), 40)[None]
+    member = np.repeat([0, 1], 40).astype(np.int32)
+    places = np.arange(80, dtype=np.int32)
+    failed = ((written[0] == NEVER) & (member == 1)).astype(np.int32)
+    fit = Fit(Rows((20, 21), member, places, places, failed), np.arange(1), written, np.zeros(1), COSTS)
+    fit.score(Writers(False, (), (0,)))
+    fit.turn(Writers(False, (), (0,)))
+    assert fit.best == Writers(False, (), (0,), (21,))
+    assert fit.expected(fit.best).tolist() == (failed == 1).tolist()
+    assert [fit.best.seen_by(test).starts_bad for test in (20, 21)] == [False, True]

@@ -40,6 +40,11 @@ BIND = [
     ("No address added out of total 1 resolved for 127.0.0.1:8123", (8123,)),
     ("couldn't find a free port", ()),
     ("[WinError 10013] An attempt was made to access a socket in a way forbidden", ()),
+    ("listen on prefix 'http://localhost:5001/': it conflicts with an existing registration on the machine.", (5001,)),
+    ("HttpSysException: The process cannot access the file because it is being used by another process.", ()),
+    ("Address localhost:8123 is already in use", (8123,)),
+    ("Is another postmaster already running on port 5433?", (5433,)),
+    ("could not create ServerSocket on address 0.0.0.0:8123", (8123,)),
 ]
 NO_BIND = [
     "name already in use",
@@ -56,6 +61,9 @@ NO_BIND = [
     "found a free port: 8123",
     "no address was given",
     "expected 98 but was 48",
+    "the mail address of Ada is already in use",
+    "IOException: The process cannot access the file because it is being used by another process.",
+    "the name conflicts with an existing registration",
 ]
 
 
@@ -127,7 +135,7 @@ def test_a_run_on_the_same_host_at_the_same_time_is_a_partner(draw):
         replace(run, host="box", id=n + 1, started_at=window.runs[0].started_at + near[n])
         for n, run in enumerate(window.runs)
     )
-    window = with_details(replace(window, runs=runs), {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    window = with_details(replace(window, runs=runs), {0: failing("EADDRINUSE 127.0.0.1:28123")})
     [[evidence]] = find(window)
     assert [(p.id, p.kind) for p in evidence.partners] == [("run 2", "run")]
 
@@ -135,7 +143,7 @@ def test_a_run_on_the_same_host_at_the_same_time_is_a_partner(draw):
 def test_runs_of_the_same_second_need_not_have_met(draw):
     # Whole seconds: 0.4 s of overlap on paper may be none; with fractions of seconds it is one.
     window = draw(["F.", "..", "F."], seconds=0.4)
-    window = with_details(window, {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    window = with_details(window, {0: failing("EADDRINUSE 127.0.0.1:28123")})
     for fraction, met in ((timedelta(0), []), (timedelta(milliseconds=5), ["run 2"])):
         start = window.runs[0].started_at.replace(microsecond=0) + fraction
         at = [start, start + fraction, start + timedelta(hours=5)]
@@ -147,7 +155,7 @@ def test_runs_of_the_same_second_need_not_have_met(draw):
 
 
 def test_runs_on_unknown_hosts_are_no_partners(draw):
-    window = with_details(draw(["F.", "..", "F."], seconds=30.0), {0: failing("EADDRINUSE 127.0.0.1:61234")})
+    window = with_details(draw(["F.", "..", "F."], seconds=30.0), {0: failing("EADDRINUSE 127.0.0.1:28123")})
     start = window.runs[0].started_at
     runs = tuple(replace(run, host=None, id=n + 1, started_at=start) for n, run in enumerate(window.runs))
     [[evidence]] = find(replace(window, runs=runs))
@@ -219,6 +227,47 @@ def test_bind_errors_in_every_run_say_nothing_about_one_test(draw):
 def test_failures_that_are_no_ports(draw, message):
     window = with_details(draw(["F..", "...", "F..", "..."]), {0: failing(message)})
     assert weight(find(window)[0], P) == 0
+
+
+EPHEMERAL = [
+    ([49731, 49731], "port 49731 is fixed, but lies in the ephemeral range"),
+    ([49731, 51002], "another ephemeral port each time"),
+    ([49731], "any outgoing connection may have taken it"),
+    ([8123, 8123], None),
+]
+
+
+@pytest.mark.parametrize(("numbers", "said"), EPHEMERAL)
+def test_a_port_of_the_ephemeral_range_is_said_to_be_one(draw, numbers, said):
+    window = draw(["F." if n < len(numbers) else ".." for n in range(6)])
+    window = with_details(window, lambda run, test: failing(f"EADDRINUSE 127.0.0.1:{numbers[run]}"))
+    found = [e for mine in find(window) for e in mine]
+    assert all((said in e.summary) if said else ("ephemeral" not in e.summary) for e in found)
+    assert {p.id for e in found for p in e.partners} == ({"any outgoing connection of the machine"} if said else set())
+
+
+@pytest.mark.parametrize(
+    ("bound", "port_known", "speaks"),
+    [(8123, True, True), (9999, True, False), (9999, False, True), (None, True, False)],
+)
+def test_a_refusal_is_tied_to_a_bind_error_of_another_run_on_the_host(draw, bound, port_known, speaks):
+    # Runs 0 and 1 go on at the same time on one host, as do 2 and 3: one is refused, the other cannot bind.
+    window = draw(["F.", ".F", "F.", ".F", "..", ".."], seconds=60.0)
+    start = window.runs[0].started_at
+    runs = tuple(
+        replace(run, host="box", id=n + 1, started_at=start + timedelta(hours=n // 2, seconds=n % 2))
+        for n, run in enumerate(window.runs)
+    )
+    refused = failing(f"connect ECONNREFUSED 127.0.0.1{':8123' if port_known else ''}")
+    other = failing(f"EADDRINUSE 127.0.0.1:{bound}" if bound else "no")
+    window = with_details(replace(window, runs=runs), {0: refused, 1: other})
+    found = [e for e in find(window)[0] if e.kind == "ports-host"]
+    assert bool(found) is speaks
+    if speaks:
+        assert found[0].summary.startswith("in 2 of 2 failing runs another run on the same host at the same time")
+        assert [p.id for p in found[0].partners] == ["run 2", "run 4"]
+    elsewhere = replace(window, runs=tuple(replace(run, host=f"box-{n}") for n, run in enumerate(runs)))
+    assert not [e for e in find(elsewhere)[0] if e.kind == "ports-host"]
 
 
 def test_several_tests_that_lose_their_connection_at_once(draw):

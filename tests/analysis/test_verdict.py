@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakediag.analysis.verdict import CommitOutcomes, judge
+from flakediag.analysis.verdict import (
+    CLEAN,
+    FAILING,
+    FLAKY,
+    CommitOutcomes,
+    Memory,
+    judge,
+    segments,
+)
 from flakediag.model import Verdict
 
 COMMITS = {".": CommitOutcomes(0, 1, 1, 0), "F": CommitOutcomes(1, 1, 1, 1), "r": CommitOutcomes(1, 2, 1, 1)}
@@ -89,3 +97,38 @@ def test_a_clean_history_is_stable_and_a_failing_one_never_is(text: str) -> None
 @given(st.text(".F025r", min_size=1, max_size=30))
 def test_probabilities_are_probabilities(text: str) -> None:
     assert 0 <= judge(history(text), is_new=False).probability <= 1
+
+
+@given(st.text("0125F.r", min_size=1, max_size=40), st.lists(st.integers(1, 40), max_size=8))
+def test_what_is_remembered_changes_no_verdict(text: str, stops: list[int]) -> None:
+    memory = Memory()
+    for stop in (*stops, *range(1, len(text) + 1)):
+        part = history(text[:stop])
+        assert judge(part, is_new=False, memory=memory) == judge(part, is_new=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("....", [(CLEAN, 0, 4)]),
+        ("." * 20 + "F" * 10, [(CLEAN, 0, 20), (FAILING, 20, 30)]),
+        ("." * 20 + "FFFFF" + "." * 20, [(CLEAN, 0, 20), (FAILING, 20, 25), (CLEAN, 25, 45)]),
+        ("2220" + "5" * 4, [(FLAKY, 0, 4), (FAILING, 4, 8)]),
+        ("222" + "0" * 20, [(FLAKY, 0, 3), (CLEAN, 3, 23)]),
+        ("", []),
+    ],
+)
+def test_the_segments_of_a_history(text: str, kinds: list[tuple[int, int, int]]) -> None:
+    assert [(s.kind, s.start, s.stop) for s in segments(history(text))] == kinds
+
+
+@given(st.text("0125F.r", min_size=1, max_size=40))
+def test_segments_cover_the_history_and_keep_a_mixed_commit_flaky(text: str) -> None:
+    commits, found = history(text), segments(history(text))
+    assert [s.start for s in found] == [0, *(s.stop for s in found[:-1])]
+    assert found[-1].stop == len(commits)
+    for segment in found:
+        assert segment.start < segment.stop
+        for commit in commits[segment.start : segment.stop]:
+            if 0 < commit.failed < commit.tried:
+                assert segment.kind == FLAKY

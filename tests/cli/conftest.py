@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.fake import FakeService, Run
-from flakediag import service
+from flakediag import gates, service
 from flakediag.cli.app import app
 
 
@@ -17,7 +17,7 @@ from flakediag.cli.app import app
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     made = FakeService()
     for name in made.answers:
-        monkeypatch.setattr(service, name, made.verb(name))
+        monkeypatch.setattr(gates if name == "gate" else service, name, made.verb(name))
     return made
 
 

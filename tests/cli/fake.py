@@ -19,7 +19,7 @@ class FakeService:
         self.answers: dict[str, Any] = {
             "report": sample.report(),
             "show": sample.TOTAL,
-            "gate": sample.decision(),
+            "gate": (sample.decision(), sample.RATCHET),
             "ingest": IngestSummary((), 0, 0, 0, ()),
             "runs": tuple(
                 service.RunSummary(run=sample.run(n), results=125, failures=3, errors=1, skipped=2)

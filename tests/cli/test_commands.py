@@ -18,7 +18,7 @@ from flakediag import service
 from flakediag.cli import reference
 from flakediag.cli.app import COMMANDS, app
 from flakediag.cli.options import Session
-from flakediag.model import FileReport, FileStatus, IngestSummary, Metric
+from flakediag.model import FileReport, FileStatus, GatePolicy, GateRule, IngestSummary, Metric
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -142,15 +142,12 @@ def test_gate_takes_its_limits_from_flags_and_settings(cli: Run, fake: FakeServi
         '[tool.flakediag.gate]\nmax-flaky-rate = "2%"\nmetric = "runs"\nmin-runs = 5\nbaseline = "main"\n'
     )
     assert cli("gate").exit_code == 1
-    asked = fake.asked["gate"][1]
-    assert (asked["threshold"], asked["metric"], asked["min_runs"], asked["baseline"]) == (0.02, Metric.RUNS, 5, None)
-    cli("gate", "--max-flaky-rate", "0.01", "--metric", "tests", "--min-runs", "7", "--new-only")
-    asked = fake.asked["gate"][1]
-    assert (asked["threshold"], asked["metric"], asked["min_runs"], asked["baseline"]) == (
-        0.01,
-        Metric.TESTS,
-        7,
-        "main",
+    asked = fake.asked["gate"][0][2]
+    assert asked == GatePolicy(rules=(GateRule(metric=Metric.RUNS, limit=0.02),), min_runs=5)
+    cli("gate", "--max-flaky-rate", "0.01", "--metric", "tests", "--min-runs", "7", "--new-only", "--strict")
+    asked = fake.asked["gate"][0][2]
+    assert asked == GatePolicy(
+        rules=(GateRule(metric=Metric.TESTS, limit=0.01),), min_runs=7, baseline="main", strict=True
     )
 
 

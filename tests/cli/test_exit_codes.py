@@ -22,7 +22,7 @@ from flakediag.model import FileReport, FileStatus, GateStatus, IngestSummary
     [(GateStatus.PASSED, 0), (GateStatus.TRIPPED, 1), (GateStatus.NOT_ENOUGH_EVIDENCE, 4)],
 )
 def test_the_gate(cli: Run, fake: FakeService, status: GateStatus, code: int) -> None:
-    fake.answers["gate"] = sample.decision(status)
+    fake.answers["gate"] = sample.decision(status), sample.RATCHET
     assert cli("gate", "--max-flaky-rate", "1%").exit_code == code
 
 

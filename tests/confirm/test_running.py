@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from flakediag.confirm import load, ports, process
-from flakediag.confirm.others import Go, Gradle, Jest, Maven, Rspec, Template, Vitest
+from flakediag.confirm.go import Go
+from flakediag.confirm.java import Gradle, Maven
 from flakediag.confirm.pytest import Pytest
 from flakediag.confirm.runners import find
+from flakediag.confirm.scripts import Jest, Rspec, Vitest
+from flakediag.confirm.template import Template
 from flakediag.errors import UsageError
 from flakediag.model import Identity
 
@@ -119,6 +122,41 @@ def test_the_commands_of_the_others(tmp_path: Path) -> None:
     a, b = Identity("spec.cart_spec", "Cart adds"), Identity("spec.order_spec", "Order totals")
     argv = Rspec(tmp_path, None).call([a, b], tmp_path).argv
     assert argv[-4:] == ("--example=Cart adds", "--example=Order totals", "spec/cart_spec.rb", "spec/order_spec.rb")
+
+
+def test_a_seed_shuffles_where_the_runner_can(tmp_path: Path) -> None:
+    script = [Identity("c", "c a", "test/c.test.js"), Identity("c", "c b", "test/c.test.js")]
+    written = Jest(tmp_path, None).call(script, tmp_path).argv
+    assert not {"--randomize", "--testSequencer"} & {word.partition("=")[0] for word in written}
+    assert {"--randomize", "--seed=4"} <= set(Jest(tmp_path, None).call(script, tmp_path, 4).argv)
+    assert {"--sequence.shuffle.tests", "--sequence.seed=4"} <= set(
+        Vitest(tmp_path, None).call(script, tmp_path, 4).argv
+    )
+    go = [Identity("shop/cart", "TestA"), Identity("shop/cart", "TestB")]
+    assert "-shuffle=off" in Go(tmp_path, None).call(go, tmp_path).argv
+    assert "-shuffle=4" in Go(tmp_path, None).call(go, tmp_path, 4).argv
+    spec = [Identity("spec.cart_spec", "Cart adds")]
+    assert "rand:4" in Rspec(tmp_path, None).call(spec, tmp_path, 4).argv
+    assert not Maven(tmp_path, None).shuffles and not Gradle(tmp_path, None).shuffles
+
+
+def test_go_tells_the_order_by_its_events(tmp_path: Path) -> None:
+    a, b = Identity("shop/cart", "TestA"), Identity("shop/cart", "TestB/x")
+    go = Go(tmp_path, None)
+    assert go.executed([a, b], tmp_path) is None, "no events, no order"
+    (tmp_path / "events.jsonl").write_text(
+        '{"Action":"run","Package":"shop/cart","Test":"TestB/x"}\n{"Action":"pass","Package":"shop/cart","Test":"TestA"}\n'
+        '{"Action":"run","Package":"shop/cart","Test":"TestA"}\n'
+    )
+    assert go.executed([a, b], tmp_path) == [b, a]
+
+
+def test_vitest_tells_the_order_by_its_reporter(tmp_path: Path) -> None:
+    a, b = Identity("test/c.test.js", "c > a"), Identity("test/c.test.js", "c > b")
+    vitest = Vitest(tmp_path, None)
+    assert vitest.executed([a, b], tmp_path) is None
+    (tmp_path / "ended.jsonl").write_text('["/p/test/c.test.js","c > b"]\n["/p/test/c.test.js","c > a"]\n')
+    assert vitest.executed([a, b], tmp_path) == [b, a]
 
 
 def test_what_cannot_be_ordered_is_said_not_pretended(tmp_path: Path) -> None:

@@ -188,3 +188,69 @@ def test_fewer_runs_are_expected_the_more_is_known() -> None:
     blind, told = Search(question()), Search(question(shuffled(truth.fails, 12, 3)))
     assert blind.expected_runs() > told.expected_runs() > 0
     assert searched(told, truth.fails).expected_runs() == 0
+
+
+def wide(size: int) -> Search:
+    return Search(Question(np.full(size, 1 / size), np.full(size, 0.001), usual=tuple(range(size))))
+
+
+def test_from_nothing_it_takes_about_one_execution_of_each_test() -> None:
+    size, executions = 60, []
+    for writer in (3, 17, 31, 44, 58):
+        search = searched(wide(size), Claim(False, ((writer,),)).fails)
+        assert (search.standing, search.claim) == (Standing.CONFIRMED, Claim(False, ((writer,),)))
+        executions.append(sum(len(trial.before) + 1 for trial in search.trials))
+    assert np.mean(executions) <= 1.15 * size, "bisection takes twice as many"
+
+
+def test_slow_tests_are_spared() -> None:
+    seconds = np.full(SIZE, 0.01)
+    seconds[:4] = 60.0
+    search = Search(Question(np.full(SIZE, 1 / SIZE), seconds, usual=tuple(range(SIZE))))
+    searched(search, CLAIMS["polluter"]._replace(bad=((9,),)).fails)
+    assert search.standing is Standing.CONFIRMED
+    assert sum(t < 4 for trial in search.trials for t in trial.before) <= 4
+
+
+def test_a_coin_is_recognised_soon() -> None:
+    ended = []
+    for seed in range(8):
+        rng = random.Random(seed)
+        ended.append(searched(wide(30), lambda before, rng=rng: rng.random() < 0.5))  # type: ignore[misc]
+    assert sum(search.standing is Standing.CHANCE for search in ended) >= 7, "a coin may fool anybody, but seldom"
+    assert all(search.probability >= 0.95 for search in ended)
+    assert np.mean([len(search.trials) for search in ended]) < 30
+
+
+@pytest.mark.parametrize("size", [30])
+def test_a_failure_that_takes_several_tests_together_is_not_called_chance(size: int) -> None:
+    for chain in ((2, 27), (11, 19)):
+        search = searched(wide(size), Claim(False, (chain,)).fails, most=80)
+        assert search.standing is not Standing.CHANCE
+
+
+def test_where_the_failure_never_shows_everything_must_have_run_once() -> None:
+    search = searched(wide(30), lambda before: False)
+    assert search.standing is Standing.CHANCE
+    assert max(len(trial.before) for trial in search.trials) == 30
+
+
+@pytest.mark.parametrize("cleaner", [4, 9])
+def test_a_cleaner_written_after_its_polluter_does_not_make_it_chance(cleaner: int) -> None:
+    """In the usual order the cleaner hides the polluter: no choice of tests in that order fails."""
+    search = searched(Search(question()), Claim(False, ((3,),), ((cleaner,),)).fails)
+    assert search.standing is Standing.CONFIRMED
+    assert search.claim is not None
+    assert search.claim.bad == ((3,),)
+
+
+def test_one_order_that_came_out_both_ways_makes_the_claim_pay_more() -> None:
+    search = Search(question())
+    for failed in (True, False):
+        search.learn(Trial((3,), failed))
+    while search.probability < 0.99 or search.claim != CLAIMS["polluter"]:
+        for before, failed in (((), False), ((3,), True)):
+            search.learn(Trial(before, failed))
+        assert len(search.trials) < 40
+    assert search.probability < 0.999
+    assert search.standing is Standing.OPEN

@@ -195,3 +195,31 @@ def test_a_port_that_is_held_shows_the_failure(project: Project, message: str, s
     assert outcome.standing == standing
     assert f"in 5 of 5 runs with port {port} held and in 0 of 5 runs with port {port} free" in outcome.conclusion
     assert ("another failure" in outcome.conclusion) == (standing == "open")
+
+
+# A mail is written by a thread that takes a fifth of a second of CPU; the test gives it half a second, and looks.
+RACE = """import threading, time
+    done = threading.Event()
+    def write():
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+        done.set()
+    threading.Thread(target=write).start()
+    time.sleep(0.55)
+    assert done.is_set(), "timed out waiting for the mail\""""
+
+
+@pytest.mark.slow
+def test_a_race_is_lost_under_load_and_won_under_slack(project: Project) -> None:
+    write_suite(project.folder, None, victim=RACE)
+    message = "AssertionError: timed out waiting for the mail"
+    project.recorded([run % 4 == 0 for run in range(12)], runs=12, shuffled=False, message=message)
+    outcome = project.confirm(way=Way.TIMING, runs=40, minutes=4.0)
+    assert outcome.standing == "confirmed", outcome.conclusion
+    loaded, slack = (
+        [t.failed for t in outcome.tried if ("busy" in t.what) is busy and t.failed is not None]
+        for busy in (True, False)
+    )
+    assert sum(loaded) / len(loaded) > sum(slack) / len(slack)
+    assert outcome.probability is not None and outcome.probability >= 0.99

@@ -8,7 +8,7 @@ import pytest
 from junit_samples import attributes, case, document, failure, pytest_report, read_one, suite, told
 
 from flakediag.junit.dialects import DIALECTS, dialect_of
-from flakediag.model import Order, RunReport
+from flakediag.model import FailureDetail, Order, Outcome, RunReport
 
 GO = '<properties><property name="go.version" value="go1.22"/></properties>'
 AT = "2024-03-01T10:20:30.5Z"
@@ -128,7 +128,7 @@ WRITTEN: dict[str, tuple[str, str, list[str], Order]] = {
             suite(case("a > t", classname="a.test.ts"), name="a.test.ts", timestamp=AT, time=1), name="vitest tests"
         ),
         ["a.test.ts::a > t"],
-        Order.EXECUTION,
+        Order.DECLARATION,
     ),
     "playwright": (
         "playwright",
@@ -309,3 +309,28 @@ def test_several_workers_make_it_the_order_of_completion(
 def test_suites_that_overlap_in_time_ran_in_several_workers(tmp_path: Path, second: str, expected: Order) -> None:
     report = read_one(tmp_path, JEST.replace("2024-03-01T10:20:35", second))
     assert report.run.order is expected
+
+
+KEPT = '{"outcome": "error", "message": "no database", "text": "E boom"}'.replace('"', "&quot;")
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome", "failure"),
+    [
+        (KEPT, Outcome.ERROR, FailureDetail("", "no database", "E boom")),
+        ("{&quot;message&quot;: 3}", Outcome.FAILED, FailureDetail("", "", "")),
+        ("AssertionError: no", Outcome.FAILED, FailureDetail("", "AssertionError: no", "")),
+        ("[" * 5000, Outcome.FAILED, FailureDetail("", "[" * 5000, "")),
+    ],
+)
+def test_a_failure_that_a_plugin_excused_counts_as_the_failure_that_it_was(
+    tmp_path: Path, value: str, outcome: Outcome, failure: FailureDetail
+) -> None:
+    case = (
+        f'<testcase classname="a" name="b"><properties><property name="flakediag.quarantined" value="{value}"/>'
+        '</properties><skipped type="pytest.xfail" message="in quarantine"/></testcase>'
+    )
+    report = read_one(tmp_path, f'<testsuites><testsuite name="pytest" tests="1">{case}</testsuite></testsuites>')
+    (result,) = report.results
+    assert (result.outcome, result.failure) == (outcome, failure)
+    assert (report.files[0].failures + report.files[0].errors, report.files[0].skipped) == (1, 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 import pytest
 
-from flakediag.model import Category, Diagnosis, Evidence, Identity, Partner
+from flakediag.model import Category, Diagnosis, Evidence, Gap, Identity, Partner
 from flakediag.remedies import suggest
 from flakediag.remedies.catalogue import Remedy, code_for, remedies
 
@@ -101,6 +102,13 @@ def test_an_unknown_polluter() -> None:
     assert any("not known yet" in step for step in fix.steps)
 
 
+def test_a_partner_that_is_hardly_one_is_not_named() -> None:
+    fix = suggest(VICTIM, diagnosis(Category.ORDER, replace(POLLUTER, probability=0.05)), "pytest")
+    assert POLLUTER.id not in fix.summary
+    assert fix.reproduce is None
+    assert any("not known yet" in step for step in fix.steps)
+
+
 def test_timing_names_the_plateau() -> None:
     fix = suggest(VICTIM, diagnosis(Category.TIMING, seconds=5.0), "pytest")
     assert fix.summary.endswith("gives up after 5 s")
@@ -122,6 +130,9 @@ def test_an_open_cause_says_first_what_would_settle_it() -> None:
     fix = suggest(VICTIM, Diagnosis(Category.UNKNOWN, 0.6, settle="shuffle the suite"), "pytest")
     assert fix.steps[0] == "shuffle the suite"
     assert fix.example is None
+    gaps = (Gap("order", "the order never varied", "`shuffle`"), Gap("failures", "it failed\nonce"))
+    fix = suggest(VICTIM, Diagnosis(Category.UNKNOWN, 0.6, missing=gaps), "pytest")
+    assert fix.steps == ("the order never varied: `shuffle`", "it failed<000a>once")
 
 
 @pytest.mark.parametrize("framework", [*FRAMEWORKS, "unknown"])

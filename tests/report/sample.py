@@ -24,12 +24,18 @@ from flakediag.model import (
     Impact,
     Metric,
     Order,
+    OrderSample,
     Outage,
     Outcome,
     Partner,
+    RanBefore,
+    Ratchet,
     Rate,
+    RatePoint,
     Report,
     Run,
+    RunPoint,
+    Series,
     SignatureFinding,
     SuiteRates,
     TimelineEntry,
@@ -96,6 +102,9 @@ OPEN = Diagnosis(
     (Alternative(Category.TIMING, 0.31),),
     settle="the order never varied: run the suite shuffled a few times",
 )
+
+
+BEFORE = RanBefore("tests.test_import::test_import_orders", "polluter", (23, 23), (0, 29), (3, 1, None, -4))
 
 
 def timeline(failing: int) -> tuple[TimelineEntry, ...]:
@@ -226,6 +235,21 @@ def quiet_report(runs: int = 45) -> Report:
         outages=(),
         notes=(),
     )
+
+
+def drawn(of: Report) -> Report:
+    """The report with what pictures are drawn from."""
+    known = [entry.run for entry in next(f.timeline for f in of.tests if f.timeline)]
+    points = tuple(RunPoint(run, 125, 1 + place % 3, place % 3, place == 17) for place, run in enumerate(known))
+    rates = tuple(
+        RatePoint(first, first + 12, 13, replace(of.rates, flaky_tests=Rate(count, 125, count / 125, 0.01, 0.09)))
+        for first, count in ((0, 5), (13, 9), (26, 2), (39, 4))
+    )
+    orders = {f.id: OrderSample((31, 33, 30, 32), 2, (BEFORE,)) for f in of.tests if f.verdict is Verdict.FLAKY}
+    return replace(of, series=Series(points, rates, orders))
+
+
+RATCHET = Ratchet(rates={Metric.TESTS: Rate(15, 125, 0.12, 0.074, 0.188)}, flaky=frozenset(), updated=NOW.date())
 
 
 def decision(status: GateStatus = GateStatus.TRIPPED) -> GateDecision:

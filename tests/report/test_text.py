@@ -103,7 +103,9 @@ def test_small_words() -> None:
     assert text.plural(1, "run") == "1 run"
     assert text.plural(1200, "run") == "1,200 runs"
     assert text.listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"
-    assert [text.minutes(m) for m in (0.5, 42.4, 150)] == ["0.5 min", "42 min", "2.5 h"]
+    assert [text.minutes(m) for m in (0, 0.001, 0.5, 1.5, 42.4, 150)] == [
+        *("0 s", "<1 s", "30 s", "1.5 min", "42 min", "2.5 h")
+    ]
     assert [text.seconds(s) for s in (None, 0.3, 5.0, 300.0)] == ["–", "300 ms", "5.00 s", "300 s"]
     assert text.commit("a" * 40) == "a" * 10
     assert text.commit("v1.2\x1b") == "v1.2\\x1b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ def hypergeometric_tail(hits: int, total: int, inside: int, drawn: int) -> float
     return float(min(1.0, np.exp(logs).sum()))
 
 
+@lru_cache(maxsize=64)
 def _log_factorials(n: int) -> NDArray[np.float64]:
     """float64[n + 1]: log(0!) … log(n!)."""
     return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))

@@ -20,9 +20,17 @@ _PLACES = re.compile(
 )
 _PLACEHOLDERS = {
     "VALUE": r"(.{1,600}?)",
-    "END": r"(?=\s*(?:$|\n|\(compared|\(using|\s+at\s))",
+    # The last alternatives: how Vitest names the comparison, and where Rust before 1.73 put the place of a panic.
+    "END": r"(?=\s*(?:$|\n|\(compared|\(using|\s+at\s|//\s(?:object|deep|strict)|\)?', [\w./\\-]{1,200}\.rs:\d))",
     "NUMBER": r"\d{1,16}(?:\.\d{1,18})?",
 }
+
+
+class Trait(NamedTuple):
+    """Something about a pair: the name of its weights in `weights.toml`, and a sentence for people."""
+
+    name: str
+    summary: str
 
 
 class Pair(NamedTuple):
@@ -71,6 +79,15 @@ class Diff(NamedTuple):
 
     expected: str
     actual: str
+
+    def changed(self) -> Pair:
+        """The two sides without the words that both begin and end with."""
+        one, other = self.expected.split(" "), self.actual.split(" ")
+        while len(one) > 1 and len(other) > 1 and one[0] == other[0]:
+            one, other = one[1:], other[1:]
+        while len(one) > 1 and len(other) > 1 and one[-1] == other[-1]:
+            one, other = one[:-1], other[:-1]
+        return Pair(_bare(" ".join(one)), _bare(" ".join(other)), True)
 
 
 _DIFF = re.compile(

@@ -97,10 +97,39 @@ def _bind(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:
     if len(ports) > 1:
         named = f"ports {', '.join(map(str, ports))} could not be bound"
     times = f", {count} of {count} failures" if share > 0.99 and count > 1 else ""
-    summary = f"{named}: “{hits[0][0].bind}”{where}{times}"
-    data = {"ports": list(ports), "share": round(share, 3), "ephemeral": any(p >= EPHEMERAL for p in ports)}
+    ephemeral = _ephemeral(subject, ports)
+    summary = f"{named}: “{hits[0][0].bind}”{where}{times}{ephemeral}"
+    data = {"ports": list(ports), "share": round(share, 3), "ephemeral": bool(ephemeral)}
     partners = _users(window, subject, ports, use)
+    if ephemeral and not partners:
+        partners = (Partner("any outgoing connection of the machine", "process", "port-user", 0.4),)
     return [Evidence("ports", Category.PORT, weight * share, summary, data, partners, ports)]
+
+
+def _ephemeral(subject: Subject, ports: Sequence[int]) -> str:
+    """What it means that a port lies where the system takes the ports of outgoing connections from; else nothing.
+
+    The same number in several runs was chosen by people; another one each time was free when somebody asked, and taken
+    by the time it was bound.
+    """
+    if not any(port >= EPHEMERAL for port in ports):
+        return ""
+    met: dict[int, set[int]] = defaultdict(set)
+    for failure in subject.failures:
+        for port in port_words(said(failure.detail)).near:
+            met[port].add(failure.run)
+    high = {port: runs for port, runs in met.items() if port >= EPHEMERAL}
+    again = [port for port in ports if len(high.get(port, ())) > 1]
+    if again:
+        return (
+            f"; port {again[0]} is fixed, but lies in the ephemeral range (from {EPHEMERAL}), out of which the system "
+            "gives any outgoing connection its port"
+        )
+    if len(high) > 1:
+        return "; another ephemeral port each time: it was free when it was looked for, and taken before it was bound"
+    return (
+        f"; it lies in the ephemeral range (from {EPHEMERAL}), out of which any outgoing connection may have taken it"
+    )
 
 
 def _loopback(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:
@@ -164,7 +193,7 @@ def _beside_bind(
     runs = sorted({f.run for f in subject.failures})
     beside = [r for r in runs if use.bound[r]]
     if not beside:
-        return []
+        return _bound_on_host(window, subject, runs, ports, use)
     table = weights("ports")
     same = [r for r in beside if set(ports) & use.bound_ports.get(r, frozenset())]
     if same:
@@ -180,9 +209,40 @@ def _beside_bind(
         return []
     others = sorted({t for r in beside for t in use.bound_tests[r]} - {subject.test})
     summary = f"in {len(beside)} of {len(runs)} failing runs another test could not bind its port"
-    others_named = tuple(Partner(window.tests[t].id, "test", "port-user", 0.5) for t in others[:MOST_PARTNERS])
+    # A test that could not bind another port is a neighbour in misfortune and no user of this one.
+    met = {port for r in beside for port in use.bound_ports.get(r, frozenset())}
+    apart = bool(ports) and bool(met) and not met & set(ports)
+    others_named = tuple(
+        Partner(window.tests[t].id, "test", "port-user", 0.5) for t in others[:MOST_PARTNERS] if not apart
+    )
     data = {"runs": len(beside), "of": len(runs)}
     return [Evidence("ports-beside", Category.PORT, weight, summary, data, partners or others_named, ports)]
+
+
+def _bound_on_host(
+    window: Window, subject: Subject, runs: Sequence[int], ports: tuple[int, ...], use: PortUse
+) -> list[Evidence]:
+    """A bind error in another run that went on at the same time on the same host: for the same port, where it is known.
+
+    The other run lost the port to this one's server, or both to a third: either way they share it.
+    """
+    met = {r: [n for n in _overlapping_run(window, r) if use.bound[n]] for r in runs}
+    same = {r: [n for n in others if set(ports) & use.bound_ports.get(n, frozenset())] for r, others in met.items()}
+    known = any(same.values())
+    hits = [r for r, others in (same if known else met).items() if others]
+    if not hits or (ports and not known):  # ports are known on both sides, and differ
+        return []
+    table = weights("ports")
+    others = list(dict.fromkeys(n for r in hits for n in (same if known else met)[r]))
+    what = f"port {ports[0]}" if known else "a port"
+    summary = (
+        f"in {len(hits)} of {len(runs)} failing runs another run on the same host at the same time "
+        f"could not bind {what}"
+    )
+    weight = table["host_same_port" if known else "host_bind"] * len(hits) / len(runs)
+    data = {"runs": len(hits), "of": len(runs), "same_port": known}
+    partners = tuple(Partner(_run_id(window.runs[n]), "run", "port-user", 0.6) for n in others[:2])
+    return [Evidence("ports-host", Category.PORT, weight, summary, data, partners, ports)]
 
 
 def _users(window: Window, subject: Subject, ports: Sequence[int], use: PortUse) -> tuple[Partner, ...]:
@@ -191,15 +251,7 @@ def _users(window: Window, subject: Subject, ports: Sequence[int], use: PortUse)
         Partner(window.tests[test].id, "test", "port-user", 0.7)
         for test in sorted(use.tests_naming(ports) - {subject.test})
     ][:MOST_PARTNERS]
-    found += [
-        Partner(
-            f"run {run.id}" if run.id is not None else f"run of {run.started_at:%Y-%m-%d %H:%M:%S}",
-            "run",
-            "port-user",
-            0.6,
-        )
-        for run in (window.runs[r] for r in _overlapping(window, subject.failures))
-    ]
+    found += [Partner(_run_id(window.runs[r]), "run", "port-user", 0.6) for r in _overlapping(window, subject.failures)]
     services = phrases()["services"]
     found += [
         Partner(f"{services[port]} (port {port})", "service", "port-user", 0.4) for port in ports if port in services
@@ -212,15 +264,23 @@ def _overlapping(window: Window, failures: Sequence[Failure]) -> list[int]:
 
     Time stamps of whole seconds may be late or early by one: two short runs of the same second need not have met.
     """
-    found: dict[int, None] = {}
-    for failure in failures:
-        run = window.runs[failure.run]
-        if run.host is None or not run.duration:
-            continue
-        for n, other in enumerate(window.runs):
-            if n != failure.run and other.host == run.host and other.duration and _met(run, other):
-                found[n] = None
-    return list(found)[:2]
+    found = (n for run in dict.fromkeys(failure.run for failure in failures) for n in _overlapping_run(window, run))
+    return list(dict.fromkeys(found))[:2]
+
+
+def _overlapping_run(window: Window, index: int) -> list[int]:
+    run = window.runs[index]
+    if run.host is None or not run.duration:
+        return []
+    return [
+        n
+        for n, other in enumerate(window.runs)
+        if n != index and other.host == run.host and other.duration and _met(run, other)
+    ]
+
+
+def _run_id(run: Run) -> str:
+    return f"run {run.id}" if run.id is not None else f"run of {run.started_at:%Y-%m-%d %H:%M:%S}"
 
 
 def _met(one: Run, other: Run) -> bool:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import islice
 from tomllib import loads
 from typing import Any, NamedTuple
 
 from flakediag.analysis.evidence.text import Said
 
+QUOTED = 8  # bind errors of one failure among which the one to quote is chosen
 EPHEMERAL = 32768  # from here on operating systems hand out ports by themselves (Linux 32768, the others 49152)
 
 _LOOPBACK = re.compile(
@@ -85,13 +87,15 @@ def port_words(words: Said) -> PortWords:
     catalogue = phrases()
     in_said = catalogue["bind"].search(words.said)
     match = in_said or catalogue["bind"].search(words.whole)
+    # The longest of the first ones reads best: "address already in use" rather than "errno 98".
+    quoted = max(islice(catalogue["bind"].finditer(match.string), QUOTED), key=lambda m: len(m[0])) if match else None
     near: tuple[int, ...] = ()
     if match:
         text = words.said if in_said else words.whole
         near = _near(text, catalogue["bind"]) or _last_opened(words.output) or _listed(words.listing)
     # What was refused or answered is judged by the failure's own words; logs of a server test are full of such lines.
     return PortWords(
-        bind=" ".join(match[0].split())[:80] if match else "",
+        bind=" ".join(quoted[0].split())[:80].strip(" []()") if quoted else "",
         said=in_said is not None,
         near=near,
         local=_unique(_LOOPBACK_PORT.findall(words.said)),

@@ -37,7 +37,7 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
     retried = _retried(window)
     found = []
     for subject in subjects:
-        failing, passing = _durations(window, subject)
+        failing, passing = durations(window, subject)
         evidence = plateau(failing, passing) or contrast(failing, passing)
         found.append([*evidence, *_slow_runs(window, subject, slowdown), *_retry(subject, retried)])
     return found
@@ -86,7 +86,8 @@ def plateau(failing: Seconds, passing: Seconds) -> list[Evidence]:
     weight = table["plateau"] + (table["plateau_round"] if near else 0.0)
     weight += table["plateau_each"] * min(len(members) - 2, 4)
     shown = near or round(centre, 2)
-    summary = f"fails at {shown:g} s, {len(members)} of {len(failing)}; passes in {usual:.2g} s"
+    named = f"{shown:.1f}" if shown == round(shown, 1) else f"{shown:g}"
+    summary = f"fails at {named} s, {len(members)} of {len(failing)}; passes in {usual:.2g} s"
     data = {
         "seconds": shown,
         "at": len(members),
@@ -204,7 +205,7 @@ def _retry(subject: Subject, retried: dict[tuple[int, int], tuple[int, bool]]) -
     return []
 
 
-def _durations(window: Window, subject: Subject) -> tuple[Seconds, Seconds]:
+def durations(window: Window, subject: Subject) -> tuple[Seconds, Seconds]:
     """The known durations of the failing and of the passing runs; runs with retries left out (their times add up)."""
     seconds = window.durations[:, subject.test].astype(np.float64)
     known = ~np.isnan(seconds)

@@ -8,9 +8,14 @@ marginal.py    the closed-form likelihoods
 candidates.py  who may have written: single tests and groups of tests, and how likely each is beforehand
 units.py       what is to be explained: the outcomes of victims, row by row
 writers.py     when each candidate last wrote before each row
-fit.py         the search for the sets of writers that explain the rows best
+hypotheses.py  a set of writers, and what it costs beforehand
+fit.py         what a set of writers is worth as an explanation
+search.py      the search for the sets of writers that explain the rows best
 nulls.py       what else could explain the rows, on equal terms
 pool.py        which victims share their writers
+parallel.py    what parallel runs add to the hypotheses of serial ones
+hints.py       and what they let suspect by themselves
+telling.py     whose presence tells most, where nobody explains the failures
 study.py       the way through, from a window to the best explanation of each subject
 partners.py    who the other parties are, with odds, and who cannot be told apart
 explain.py     the evidence in words

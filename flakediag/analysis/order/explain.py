@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, log
+from math import ceil, exp, log
 from typing import Any
 
 import numpy as np
 
-from flakediag.analysis.order.fit import Fit, Writers
-from flakediag.analysis.order.partners import named_share, partners_of, ties_of
+from flakediag.analysis.order.fit import Fit
+from flakediag.analysis.order.hints import Hint
+from flakediag.analysis.order.hypotheses import Writers
+from flakediag.analysis.order.partners import partners_of, ties_of
 from flakediag.analysis.order.pool import Explanation
 from flakediag.analysis.order.study import Case
-from flakediag.model import Category, Evidence
+from flakediag.model import Category, Evidence, Partner
 
 KIND = "last-writer"
 
@@ -20,7 +22,7 @@ KIND = "last-writer"
 def evidence_of(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
     """The evidence on one subject; None where its outcomes never differed, so that there is nothing to explain."""
     if case.explanation is None:
-        return _without_orders(case, figures)
+        return _hinted(case, case.hint, figures) or _without_orders(case, figures)
     return _with_orders(case, case.explanation, figures)
 
 
@@ -35,6 +37,34 @@ def shuffles_needed(candidates: int) -> int:
 
 def _weight(factor: float, figures: Mapping[str, Any]) -> float:
     return round(max(-float(figures["cap_against"]), min(float(figures["cap"]), factor * float(figures["temper"]))), 3)
+
+
+def _hinted(case: Case, hint: Hint | None, figures: Mapping[str, Any]) -> Evidence | None:
+    """What parallel runs let suspect; None where that is nothing."""
+    if hint is None or hint.factor <= 0:
+        return None
+    weight = round(min(float(figures["parallel_most"]), hint.factor * float(figures["temper"])), 3)
+    believed = 1 - exp(-weight)  # never more certain than the evidence itself
+    partners = tuple(
+        Partner(case.names[test], "test", role, round(share * believed, 4)) for test, role, share in hint.writers
+    )
+    first, role, _ = hint.writers[0]
+    verb = "fails more often after" if role == "polluter" else "passes more often after"
+    text = (
+        f"{verb} {case.names[first]} in {hint.runs} parallel runs, of which nothing tells which tests shared a worker; "
+        "some serial runs in shuffled order would decide it"
+    )
+    data: dict[str, Any] = {
+        "reason": "parallel runs only",
+        "runs": len(case.runs),
+        "unordered_runs": case.unordered,
+        "parallel_runs": hint.runs,
+        "workers": hint.workers,
+        "candidates": case.candidates.size,
+        "log_bayes_factor": round(hint.factor, 2),
+        "shuffled_runs_needed": shuffles_needed(case.candidates.size),
+    }
+    return Evidence(KIND, Category.ORDER, weight, text, data, partners)
 
 
 def _without_orders(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
@@ -63,8 +93,8 @@ def _without_orders(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
 
 
 def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any]) -> Evidence:
-    fit, best = explanation.fit, explanation.fit.best
-    expected = fit.expected(best)
+    fit, best = explanation.fit, explanation.fit.best.seen_by(case.test)
+    expected = fit.expected(fit.best)
     own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
     rival = max(explanation.rivals, key=lambda name: (explanation.rivals[name], name))
     ids = case.ids(fit)
@@ -75,6 +105,7 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
         "orders": len(np.unique(case.orders.classes[case.runs])),
         "candidates": case.candidates.size,
         "log_bayes_factor": round(explanation.factor, 2),
+        "log_bayes_factor_named": round(explanation.order - explanation.rival - max(0.0, explanation.apart), 2),
         "rival": rival,
         "starts": "bad" if best.starts_bad else "good",
         "writes_bad": [ids(c) for c in best.bad],
@@ -82,7 +113,7 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
         "expected_to_fail": _counts(fit, expected & own),
         "expected_to_pass": _counts(fit, ~expected & own),
         "explained_together": [case.names[test] for test in case.shared] if len(case.shared) > 1 else [],
-        "named": round(named_share(explanation), 4),
+        "named": round(explanation.named, 4),
         "ties": ties_of(case, fit),
         "order_known": "within classes" if case.orders.inside else "whole",
     }
@@ -106,8 +137,8 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
 
 def _what_else(case: Case, second: Explanation, data: dict[str, Any]) -> str:
     """The second explanation in words; its figures join the first one's."""
-    fit, best = second.fit, second.fit.best
-    expected, own = fit.expected(best), np.isin(fit.rows.member, fit.rows.members_of(case.test))
+    fit, best = second.fit, second.fit.best.seen_by(case.test)
+    expected, own = fit.expected(fit.best), np.isin(fit.rows.member, fit.rows.members_of(case.test))
     ids = case.ids(fit)
     data["second"] = {
         "starts": "bad" if best.starts_bad else "good",
@@ -145,8 +176,15 @@ def _usual_order(case: Case, explanation: Explanation, own: Any) -> str | None:
     away, home = _counts(explanation.fit, own & unusual), _counts(explanation.fit, own & ~unusual)
     return (
         f"failed in {away['failed']} of {away['runs']} runs in unusual orders and in {home['failed']} of "
-        f"{home['runs']} in the usual one, but no single test explains in which"
+        f"{home['runs']} in the usual one, but no single test explains in which{_what_tells(case)}"
     )
+
+
+def _what_tells(case: Case) -> str:
+    if not case.telling:
+        return ""
+    place, _, _ = case.telling[0]
+    return f"; most is told by whether {case.bare(case.candidates.ids[place])} ran before it"
 
 
 def _sentence(case: Case, fit: Fit, best: Writers, data: Mapping[str, Any]) -> str:
@@ -174,4 +212,6 @@ def _any(names: list[str]) -> str:
 
 
 def _none(names: list[str]) -> str:
-    return f"neither {' nor '.join(names)} had run" if len(names) > 1 else f"{names[0]} had not yet run"
+    if len(names) == 1:
+        return f"not {names[0]} had run" if names[0].startswith("both ") else f"{names[0]} had not yet run"
+    return f"neither {' nor '.join(names)} had run"

@@ -1,4 +1,4 @@
-"""The search for the sets of writers that explain a set of rows best.
+"""What a set of writers is worth as an explanation of a set of rows.
 
 A row fails iff the last writer before it wrote bad, or nobody wrote and the process started bad. With `NEVER` < start
 < every position, that is one comparison: last bad > last good, where the start counts as a writer at -1. A set of
@@ -9,69 +9,39 @@ two parts' marginals. Each writer pays its prior.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.order.marginal import Doubles, Prior, log_marginal, log_sum
+from flakediag.analysis.order.hypotheses import Costs, Writers
+from flakediag.analysis.order.marginal import ANY, Doubles, Prior, log_marginal, log_sum
 from flakediag.analysis.order.units import NEVER, Rows
-from flakediag.analysis.order.writers import Places, last_of
+from flakediag.analysis.order.writers import Places, both_written, last_of
 
-_ANY = ((1.0, 1, 1),)
 _WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
 _NEAR = 12.0  # nats below the best: what is worse is not worth exchanging writers of
 _FEW = 6  # and only so many of them are kept, to go on from
-_BLOCK = 256  # candidates at a time: the comparison and its float copy stay in the cache
-
-
-class Writers(NamedTuple):
-    """A hypothesis: how the state starts, and who writes it. Candidates by number, in rising order."""
-
-    starts_bad: bool
-    bad: tuple[int, ...] = ()
-    good: tuple[int, ...] = ()
-
-    @property
-    def all(self) -> tuple[int, ...]:
-        return self.bad + self.good
-
-    def with_bad(self, candidate: int) -> Writers:
-        return self._replace(bad=tuple(sorted({*self.bad, candidate})))
-
-    def with_good(self, candidate: int) -> Writers:
-        return self._replace(good=tuple(sorted({*self.good, candidate})))
-
-    def without(self, candidate: int) -> Writers:
-        bad = tuple(c for c in self.bad if c != candidate)
-        return self._replace(bad=bad, good=tuple(c for c in self.good if c != candidate))
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The figures of `weights.toml`, section `[order]`, that the search needs."""
-
-    when_bad: Prior
-    when_good: Prior
-    starts_bad: float  # ln of the prior of a brittle test, and of a victim
-    starts_good: float
-    another: float  # ln of the prior of one more writer and of its role; the first one comes free
-    most_writers: int
-    beam: int
-    kept: int  # alternatives kept of each scan
+_SUMMED = 255  # rows at a time: so many ones fit into a byte
 
 
 @dataclass
 class Fit:
-    """The hypotheses seen in one search, with the log of likelihood times prior."""
+    """The hypotheses seen in one search, with the log of likelihood times prior.
+
+    The last writers may be chains of two tests, which write only when both have run; the number of a chain is that of
+    its first link.
+    """
 
     rows: Rows
     numbers: NDArray[np.intp]  # [C], the candidates looked at; writers are places in this list
     written: Places  # [C, M]
     prior: Doubles  # [C], ln
     costs: Costs
+    chains: tuple[tuple[int, int], ...] = ()  # the last of the writers, by their links
     seen: dict[Writers, float] = field(default_factory=dict)
     scanned: dict[Writers, None] = field(default_factory=dict)
+    turns: set[Writers] = field(default_factory=set)
     # Those of several writers look poor, by their score, while one of them is missing: many failures are left over
     # where nothing should fail. Their promise is what they explain at whatever rates.
     promise: dict[Writers, float] = field(default_factory=dict)
@@ -90,6 +60,12 @@ class Fit:
     def telling(self) -> list[Writers]:
         """The hypotheses that explain something."""
         return [w for w in self.seen if w.all and w not in self.idle]
+
+    @property
+    def starts_mostly_bad(self) -> bool:
+        """Whether the state starts bad, by all hypotheses that explain something."""
+        bad, good = (log_sum([self.seen[w] for w in self.telling if w.starts_bad is s]) for s in (True, False))
+        return bad > good
 
     def _rank(self, writers: Writers) -> tuple[float, int, Writers]:
         return self.seen[writers], -len(writers.bad) - len(writers.good), writers
@@ -114,15 +90,38 @@ class Fit:
 
     def elsewhere(self, rows: Rows, written: Places) -> NDArray[np.bool_]:
         """bool[M]: the rows of another table that the best writers expect to fail."""
+        alone = written[: len(written) - len(self.chains)]
+        written = np.concatenate([alone, both_written(alone, self.chains)])
         return Fit(rows, self.numbers, written, self.prior, self.costs).expected(self.best)
 
+    def chained(self, writers: Writers) -> bool:
+        """Whether any of them is a chain."""
+        return bool(self.chains) and max(writers.all, default=0) >= len(self.numbers) - len(self.chains)
+
+    def links(self, writer: int) -> tuple[int, ...]:
+        """The writers that a chain is made of; of another writer, itself."""
+        chain = writer - (len(self.numbers) - len(self.chains))
+        return self.chains[chain] if chain >= 0 else (writer,)
+
     def _lasts(self, writers: Writers) -> tuple[Places, Places]:
-        last_bad = last_of(writers.bad, self.written, -1 if writers.starts_bad else NEVER)
-        last_good = last_of(writers.good, self.written, NEVER if writers.starts_bad else -1)
+        starts = self.starts(writers)
+        last_bad = last_of(writers.bad, self.written, np.where(starts, -1, NEVER))
+        last_good = last_of(writers.good, self.written, np.where(starts, NEVER, -1))
         return last_bad, last_good
+
+    def starts(self, writers: Writers) -> NDArray[np.bool_]:
+        """bool[M]: the rows whose victims fail when nobody has written."""
+        if not writers.turned:
+            return np.full(len(self.rows), writers.starts_bad)
+        turned = np.array([test in writers.turned for test in self.rows.tests], dtype=np.bool_)
+        starts: NDArray[np.bool_] = turned[self.rows.member] ^ writers.starts_bad
+        return starts
 
     def log_prior(self, writers: Writers) -> float:
         start = self.costs.starts_bad if writers.starts_bad else self.costs.starts_good
+        victims = len(set(self.rows.tests))
+        if victims > 1:
+            start += self.costs.turned * len(writers.turned) + self.costs.same_start * (victims - len(writers.turned))
         return (
             start + sum(float(self.prior[c]) for c in writers.all) + self.costs.another * max(0, len(writers.all) - 1)
         )
@@ -153,9 +152,15 @@ class Fit:
         """ln of the likelihood where n rows with k failures should fail, and the others pass."""
         return self._looked_up(k, n, self.costs.when_bad, self.costs.when_good)
 
-    def _either(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
+    @property
+    def perfect(self) -> float:
+        """ln of the likelihood where nothing is left to explain."""
+        failures = np.array([self.rows.failures])
+        return float(self._split(failures, failures)[0])
+
+    def at_any_rates(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
         """The same with a rate of any size in both parts."""
-        return self._looked_up(k, n, _ANY, _ANY)
+        return self._looked_up(k, n, ANY, ANY)
 
     def _looked_up(self, k: NDArray[np.int64], n: NDArray[np.int64], bad: Prior, good: Prior) -> Doubles:
         """From a table where there are fewer splits of the rows than candidates."""
@@ -170,7 +175,7 @@ class Fit:
             ks, ns = np.meshgrid(np.arange(failures + 1), np.arange(rows + 1), indexing="ij")
             possible = (ks <= ns) & (failures - ks <= rows - ns)
             self._tables[bad, good] = direct(np.where(possible, ks, 0), np.where(possible, ns, 0))
-        return self._tables[bad, good][k, n]
+        return self._tables[bad, good].take(k * (rows + 1) + n)
 
     def scan(self, base: Writers) -> list[tuple[NDArray[np.intp], Doubles]]:
         """Score every candidate as one more bad, and as one more good writer; keep the best alternatives.
@@ -188,14 +193,17 @@ class Fit:
         here = self.log_prior(base) + self.costs.another * bool(base.all)
         k0, n0 = self._count(fails), int(fails.sum())
         taken = list(base.all)
-        for last, of, extend, sign in ((last_good, ~fails, base.with_bad, 1), (last_bad, fails, base.with_good, -1)):
+        # A bad writer changes rows that pass, a good one rows that fail: where it wrote later than the last one.
+        later = self._by_row > np.where(fails, last_bad, last_good)[:, None]
+        for of, extend, sign in ((~fails, base.with_bad, 1), (fails, base.with_good, -1)):
             if not of.any():
                 continue
-            changed = self._counts(last, of)
-            k, n = k0 + sign * changed[:, 0], n0 + sign * changed[:, 1]
+            failed = _summed(later, of & self._failed)
+            changed = failed + _summed(later, of & ~self._failed)
+            k, n = k0 + sign * failed, n0 + sign * changed
             scores = self._split(k, n) + self.prior + here
-            promise = self._either(k, n) + self.prior + here
-            none = changed[:, 1] == 0  # a writer that changes no row is no explanation
+            promise = self.at_any_rates(k, n) + self.prior + here
+            none = changed == 0  # a writer that changes no row is no explanation
             none[taken] = True
             scores[none] = promise[none] = -np.inf
             tells = self._tells(k, n)
@@ -213,20 +221,51 @@ class Fit:
                         self.idle.add(writers)
         return found
 
+    def turn(self, base: Writers) -> None:
+        """Score every victim with the other start, and all those together that gain by it."""
+        tests = sorted(set(self.rows.tests))
+        if base in self.turns or len(tests) < 2 or not base.all:
+            return
+        self.turns.add(base)
+        nobody = np.maximum(*self._lasts(base)) < 0
+        starts = self.starts(base)[nobody]
+        number = np.searchsorted(tests, np.array(self.rows.tests))[self.rows.member[nobody]]
+        sign = np.where(starts, -1, 1)
+        k = np.bincount(number, sign * self.rows.failed[nobody], len(tests)).astype(np.int64)
+        n = np.bincount(number, sign, len(tests)).astype(np.int64)
+        expected = self.expected(base)
+        gains = self._split(self._count(expected) + k, int(expected.sum()) + n) - self.log_likelihood(expected)
+        price = self.costs.turned - self.costs.same_start
+        gains += np.where(np.isin(tests, base.turned), -price, price)
+        gaining = [test for test, gain in zip(tests, gains.tolist(), strict=True) if gain > 0]
+        if gaining:
+            self.score(base.turn(gaining))
+            self.score(base.turn([tests[int(gains.argmax())]]))
+
     def _hopeless(self, base: Writers) -> bool:
         """Whether no further writer can bring it near the best, not even one that leaves nothing to explain."""
-        whole = float(self._split(np.array([self.rows.failures]), np.array([self.rows.failures]))[0])
-        most = whole + self.log_prior(base) + float(self.prior.max()) + self.costs.another * bool(base.all)
+        most = self.perfect + self.log_prior(base) + float(self.prior.max()) + self.costs.another * bool(base.all)
         return bool(self.seen) and most < max(self.seen.values()) - _WORTH
 
-    def _counts(self, last: Places, of: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """int64[C, 2]: failures and rows, among the rows `of`, in which each candidate wrote later than `last`."""
-        weights = np.stack([self.rows.failed * of, of], axis=1).astype(np.float32)
-        counts = np.empty((len(self.written), 2), dtype=np.float32)
-        for start in range(0, len(self.written), _BLOCK):
-            later = self.written[start : start + _BLOCK] > last
-            counts[start : start + _BLOCK] = later.astype(np.float32) @ weights
-        return counts.astype(np.int64)
+    @cached_property
+    def _by_row(self) -> Places:
+        """[M, C]"""
+        return np.ascontiguousarray(self.written.T)
+
+    @cached_property
+    def _failed(self) -> NDArray[np.bool_]:
+        failed: NDArray[np.bool_] = self.rows.failed == 1
+        return failed
+
+
+def _summed(table: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """int64[C]: how many of these rows of a table bool[M, C] are true. Sums of bytes are far faster than products."""
+    total = np.zeros(table.shape[1], dtype=np.int64)
+    chosen = np.flatnonzero(rows)
+    for start in range(0, len(chosen), _SUMMED):
+        part = table[chosen[start : start + _SUMMED]].view(np.uint8)
+        total += np.add.reduce(part, axis=0, dtype=np.uint8)
+    return total
 
 
 def _largest(scores: Doubles, count: int) -> NDArray[np.intp]:
@@ -239,60 +278,6 @@ def _largest(scores: Doubles, count: int) -> NDArray[np.intp]:
     top = top[np.isfinite(scores[top])]
     ranked: NDArray[np.intp] = top[np.argsort(-scores[top], kind="stable")]
     return ranked
-
-
-def search(fit: Fit) -> Fit:
-    """Greedy with a beam, then exchange and drop until nothing improves."""
-    for starts_bad in (False, True):
-        empty = Writers(starts_bad)
-        fit.score(empty)
-        fit.scan(empty)
-    best = float("-inf")
-    for depth in range(1, fit.costs.most_writers):
-        for writers in _beam(fit, depth):
-            fit.scan(writers)
-        now = fit.seen[fit.best]
-        if now <= best + 1e-9:
-            break
-        best = now
-    for _ in range(2 * fit.costs.most_writers):
-        best = fit.seen[fit.best]
-        for writers in fit.leading():
-            fit.score(writers._replace(starts_bad=not writers.starts_bad))
-            for candidate in writers.all:
-                fit.scan(writers.without(candidate))
-            fit.scan(writers)
-        if fit.seen[fit.best] <= best + 1e-9:
-            break
-    return fit
-
-
-def survey(fit: Fit, count: int) -> NDArray[np.intp]:
-    """The candidates worth a closer look, in rising order: those of the best hypotheses of a few scans."""
-    heard: list[tuple[NDArray[np.intp], Doubles]] = []
-    for starts_bad in (False, True):
-        fit.score(Writers(starts_bad))
-        heard += fit.scan(Writers(starts_bad))
-    for depth, width in ((1, 4), (2, 2)):
-        level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
-        for writers in level[:width]:
-            heard += fit.scan(writers)
-    candidates = np.concatenate([found for found, _ in heard])
-    ranked = candidates[np.argsort(-np.concatenate([scores for _, scores in heard]), kind="stable")]
-    first = np.sort(np.unique(ranked, return_index=True)[1])
-    chosen: NDArray[np.intp] = fit.numbers[np.sort(ranked[first[:count]])]
-    return chosen
-
-
-def _beam(fit: Fit, depth: int) -> list[Writers]:
-    """The best and the most promising hypotheses with so many writers; at least two of each start, lest one be lost."""
-    level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
-    chosen = level[: fit.costs.beam]
-    for starts_bad in (False, True):
-        chosen += [w for w in level if w.starts_bad is starts_bad][:2]
-    promising = (w for w in fit.promise if len(w.all) == depth)
-    chosen += sorted(promising, key=lambda w: (fit.promise[w], w), reverse=True)[: fit.costs.beam]
-    return list(dict.fromkeys(chosen))
 
 
 def evidence_for_order(fit: Fit) -> float:

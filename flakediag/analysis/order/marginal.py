@@ -17,6 +17,9 @@ Doubles = NDArray[np.float64]
 Prior = tuple[tuple[float, int, int], ...]
 """A mixture of beta distributions: (share, a, b) each; the shares add up to one."""
 
+ANY: Prior = ((1.0, 1, 1),)
+"""A rate of any size."""
+
 
 @cache
 def _log_factorials(size: int) -> Doubles:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from flakediag.analysis.order.fit import Fit, Writers
+from flakediag.analysis.order.fit import Fit
+from flakediag.analysis.order.hypotheses import Writers
 from flakediag.analysis.order.pool import Explanation
 from flakediag.analysis.order.study import Case
 from flakediag.analysis.order.writers import last_written
@@ -20,26 +21,33 @@ _WORTH = 0.1  # from this probability on, a group is looked into
 _GROUP = 200  # a larger group is not looked into
 
 
-def named_share(explanation: Explanation) -> float:
-    """How much of the evidence for order dependence comes from writers that can be named."""
-    return float(1 / (1 + np.exp(np.clip(explanation.unnamed - explanation.order - explanation.solo, -500, 500))))
-
-
 def partners_of(case: Case, explanation: Explanation) -> tuple[Partner, ...]:
     """Who makes it fail, or keeps it from failing, the most probable first; then the cleaners.
 
     The first name of a second explanation, of what the first one leaves over, comes before the first one's
     afterthoughts.
     """
-    found = _accused(case, explanation)
+    found = _with_telling(case, explanation, _accused(case, explanation))
     if case.second is not None and found:
-        best = explanation.fit.best
+        best = explanation.fit.best.seen_by(case.test)
         ahead = max(_AHEAD, len(best.good if _is_brittle(best) else best.bad))
         others = [p for p in _accused(case, case.second) if p.role != "cleaner"]
         merged = [*found[:ahead], *others[:1], *found[ahead:], *others[1:]]
         merged.sort(key=lambda p: p.role == "cleaner")
         found = list({(p.id, p.role): p for p in reversed(merged)}.values())[::-1]
     return tuple(found[:_MOST])
+
+
+def _with_telling(case: Case, explanation: Explanation, found: list[Partner]) -> list[Partner]:
+    """With the tests that tell most, as far as nobody can be named who explains the failures."""
+    if not found or not case.telling:
+        return found
+    odds = {(p.id, p.kind, p.role): p.probability for p in found}
+    for place, role, share in case.telling:
+        if share >= _LEAST:
+            _add(odds, (case.candidates.ids[place], "test", role), round(share * (1 - explanation.named), 4))
+    ranked = sorted(odds.items(), key=lambda item: (item[0][2] == "cleaner", -item[1], item[0]))
+    return [Partner(*key, p) for key, p in ranked]
 
 
 def _accused(case: Case, explanation: Explanation) -> list[Partner]:
@@ -53,10 +61,12 @@ def _accused(case: Case, explanation: Explanation) -> list[Partner]:
     if not hypotheses:
         return []
     scores = np.array([fit.seen[writers] for writers in hypotheses])
-    shares, named = np.exp(scores - np.logaddexp.reduce(scores)), named_share(explanation)
+    shares, named = np.exp(scores - np.logaddexp.reduce(scores)), explanation.named
     odds: dict[tuple[int, str], float] = {}
-    for writers, share in zip(hypotheses, shares, strict=True):
-        for candidate, role in _roles(writers):
+    brittle = 0.0
+    for writers, share in zip((w.seen_by(case.test) for w in hypotheses), shares, strict=True):
+        brittle += float(share) * _is_brittle(writers)
+        for candidate, role in _roles(fit, writers):
             if not case.is_every(fit, candidate) and case.ids(fit)(candidate) != case.names[case.test]:
                 odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share)
     found: dict[tuple[str, str, str], float] = {}
@@ -67,7 +77,6 @@ def _accused(case: Case, explanation: Explanation) -> list[Partner]:
         if group and p >= _WORTH:
             for name, inside in _inside(case, fit, candidate, role):
                 _add(found, (name, "test", role), p * inside)
-    brittle = sum(float(share) for writers, share in zip(hypotheses, shares, strict=True) if _is_brittle(writers))
     main = "state-setter" if brittle > 0.5 else "polluter"
 
     def rank(item: tuple[tuple[str, str, str], float]) -> tuple[Any, ...]:
@@ -88,9 +97,12 @@ def _is_brittle(writers: Writers) -> bool:
     return writers.starts_bad and bool(writers.good)
 
 
-def _roles(writers: Writers) -> list[tuple[int, str]]:
+def _roles(fit: Fit, writers: Writers) -> list[tuple[int, str]]:
+    """Who writes what; each link of a chain by itself."""
     good = "state-setter" if writers.starts_bad else "cleaner"
-    return [(c, "polluter") for c in writers.bad] + [(c, good) for c in writers.good]
+    found = [(link, "polluter") for c in writers.bad for link in fit.links(c)]
+    found += [(link, good) for c in writers.good for link in fit.links(c)]
+    return list(dict.fromkeys(found))
 
 
 def _inside(case: Case, fit: Fit, group: int, role: str) -> list[tuple[str, float]]:
@@ -114,13 +126,13 @@ def ties_of(case: Case, fit: Fit, most: int = 10) -> dict[str, list[str]]:
     likelihood = fit.seen[best] - fit.log_prior(best)
     ties: dict[str, list[str]] = {}
     for writer in best.all:
-        if case.candidates.is_group(int(fit.numbers[writer])):
+        if len(fit.links(writer)) > 1 or case.candidates.is_group(int(fit.numbers[writer])):
             continue
         rest = best.without(writer)
         extend = rest.with_bad if writer in best.bad else rest.with_good
         same = [
             ids(other)
-            for other in range(len(fit.numbers))
+            for other in range(len(fit.numbers) - len(fit.chains))
             if other not in best.all
             and not case.candidates.is_group(int(fit.numbers[other]))
             and (swapped := extend(other)) in fit.seen

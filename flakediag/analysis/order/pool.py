@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from flakediag.analysis.order import nulls
 from flakediag.analysis.order.candidates import Candidates
-from flakediag.analysis.order.fit import Costs, Fit, evidence_for_order, search, survey
+from flakediag.analysis.order.fit import Fit, evidence_for_order
+from flakediag.analysis.order.hypotheses import Costs
 from flakediag.analysis.order.marginal import Doubles, Prior, log_sum
+from flakediag.analysis.order.search import search, survey, with_chains
 from flakediag.analysis.order.units import Orders, Rows, rows_of
 from flakediag.analysis.order.writers import last_written
 from flakediag.analysis.window import Bytes
@@ -39,8 +41,10 @@ class Setting:
     chance: Prior
     nearness: float  # ln of how much likelier a writer in the victim's own class is than one far away
     group_share: float  # the share of the prior that groups of tests have together
+    chain: float  # ln of the prior that tests write only together, given the tests
     unnamed: float  # ln of the prior of an order dependence whose writers the model cannot name
-    solo: float  # ln of the prior of named writers where a single test fails, against several with something in common
+    solo: float  # ln of the prior of named writers for a test alone, though others with something in common fail too
+    lone: float  # and where no other failing test has anything in common with it
     another_cause: float  # ln of the prior odds that a test depends on the order in a second way
     each_order: float  # ln of the prior that each order has an outcome of its own, against usual and unusual ones
     not_the_order: float  # ln of the prior that runs in the usual order differ by something else than their order
@@ -79,6 +83,11 @@ class Explanation:
         return float(np.logaddexp(self.order + self.solo, self.unnamed)) - self.rival - max(0.0, self.apart)
 
     @property
+    def named(self) -> float:
+        """How much of the evidence for order dependence comes from writers that can be named."""
+        return float(1 / (1 + np.exp(np.clip(self.unnamed - self.order - self.solo, -500, 500))))
+
+    @property
     def evidence(self) -> float:
         """The log marginal likelihood of the rows under what has a name: the writers, or a rival."""
         return float(np.logaddexp(self.order, self.rival) - np.log(2))
@@ -112,8 +121,12 @@ def candidate_prior(setting: Setting, victims: Sequence[int]) -> Doubles:
     return prior
 
 
-def explain(setting: Setting, units: Sequence[Unit], chosen: Sequence[int]) -> Explanation:
-    return _explain(setting, tuple(chosen), rows_of([(units[u].test, units[u].failed) for u in chosen], setting.orders))
+def explain(
+    setting: Setting, units: Sequence[Unit], chosen: Sequence[int], starting_bad: frozenset[int] = frozenset()
+) -> Explanation:
+    """`starting_bad`: the tests that, each by itself, seem to start in bad state."""
+    rows = rows_of([(units[u].test, units[u].failed) for u in chosen], setting.orders)
+    return _explain(setting, tuple(chosen), rows, starting_bad)
 
 
 def explain_rest(setting: Setting, first: Explanation, failed: Mapping[int, Bytes]) -> Explanation | None:
@@ -132,7 +145,9 @@ def explain_rest(setting: Setting, first: Explanation, failed: Mapping[int, Byte
     return second if named + setting.another_cause > 0 else None
 
 
-def _explain(setting: Setting, chosen: tuple[int, ...], rows: Rows) -> Explanation:
+def _explain(
+    setting: Setting, chosen: tuple[int, ...], rows: Rows, starting_bad: frozenset[int] = frozenset()
+) -> Explanation:
     prior = candidate_prior(setting, rows.tests)
     numbers = np.arange(setting.candidates.size)
     if len(rows) * len(numbers) > setting.cells:
@@ -140,7 +155,8 @@ def _explain(setting: Setting, chosen: tuple[int, ...], rows: Rows) -> Explanati
         written = last_written(few, setting.orders, setting.candidates)
         numbers = survey(Fit(few, numbers, written, prior, setting.costs), setting.shortlist)
     written = last_written(rows, setting.orders, setting.candidates, numbers)
-    fit = search(Fit(rows, numbers, written, prior[numbers], setting.costs))
+    fit = search(Fit(rows, numbers, written, prior[numbers], setting.costs), starting_bad)
+    fit = with_chains(fit, setting.chain, setting.candidates.kinds[numbers] == 2)
     unnamed, found = _without_writers(setting, rows)
     solo = setting.solo if len(set(rows.tests)) == 1 else 0.0
     return Explanation(chosen, fit, evidence_for_order(fit), unnamed, found, solo)
@@ -180,10 +196,11 @@ def pool(
     `sharing`: ln of the prior odds that they share their writers.
     """
     everyone = members = [u for u in together if alone[u] is not None]
+    starting_bad = frozenset(units[u].test for u in everyone if (e := alone[u]) is not None and e.fit.starts_mostly_bad)
     for _ in range(3):
         if len(members) < 2:
             return None
-        joint = explain(setting, units, members)
+        joint = explain(setting, units, members, starting_bad)
         if joint.factor <= 0:
             return None
         misfits = _misfits(joint, alone, sharing)

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.order.candidates import Candidates, find_candidates
-from flakediag.analysis.order.fit import Costs, Fit
+from flakediag.analysis.order.fit import Fit
+from flakediag.analysis.order.hints import Hint, find_hint
+from flakediag.analysis.order.hypotheses import Costs
 from flakediag.analysis.order.marginal import Doubles, log_marginal, log_sum, mixture
+from flakediag.analysis.order.parallel import find_parallel, weigh_anew
 from flakediag.analysis.order.pool import Explanation, Setting, Unit, explain, explain_rest, pool, proposals
+from flakediag.analysis.order.telling import Told, tell_unnamed
 from flakediag.analysis.order.units import Orders, find_orders, orders_inside, rows_of
 from flakediag.analysis.window import Bytes, Subject, Window
-from flakediag.model import Run
+from flakediag.model import Identity, Run
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Case:
     explanation: Explanation | None = None
     shared: tuple[int, ...] = ()  # the tests that are explained together with it, itself included
     second: Explanation | None = None  # of what the first one leaves over, whatever the signature
+    telling: Told = ()  # the tests whose presence tells most, where nobody can be named who explains the failures
+    hint: Hint | None = None  # what parallel runs say where no other explanation is known
 
     @property
     def orders(self) -> Orders:
@@ -47,7 +53,7 @@ class Case:
 
     def ids(self, fit: Fit) -> Callable[[int], str]:
         """The id of a writer of `fit`."""
-        return lambda writer: self.candidates.ids[int(fit.numbers[writer])]
+        return lambda writer: " and ".join(self.candidates.ids[int(fit.numbers[link])] for link in fit.links(writer))
 
     def is_every(self, fit: Fit, writer: int) -> bool:
         return int(self.candidates.kinds[int(fit.numbers[writer])]) == 0
@@ -56,21 +62,27 @@ class Case:
         """A writer in a sentence: its bare name where it stands beside the victim."""
         if self.is_every(fit, writer):
             return "any other test"
+        if len(links := fit.links(writer)) > 1:
+            return "both " + " and ".join(self.words(fit, link) for link in links)
         name = self.ids(fit)(writer)
         if self.candidates.is_group(int(fit.numbers[writer])):
             return f"a test of {name}"
+        return self.bare(name)
+
+    def bare(self, name: str) -> str:
+        """The id of a test in a sentence: without its class where that is the victim's own."""
         home = self.names[self.test].rpartition("::")[0]
         return name.removeprefix(f"{home}::") if home else name
 
 
 def study(window: Window, subjects: Sequence[Subject], figures: Mapping[str, Any]) -> list[Case]:
     setting = _setting(window, figures)
-    cases = _study(window, subjects, setting)
+    cases = _study(window, subjects, setting, figures)
     inside = orders_inside(window, setting.orders)
     if inside is None:
         return cases
     # No order is unusual here: those of the other classes may have been the same or not.
-    within = _study(window, subjects, replace(setting, orders=inside, usual=None))
+    within = _study(window, subjects, replace(setting, orders=inside, usual=None), figures)
     return [max(pair, key=_factor) for pair in zip(cases, within, strict=True)]
 
 
@@ -79,21 +91,38 @@ def _factor(case: Case) -> float:
     return case.explanation.factor if case.explanation is not None else 0.0
 
 
-def _study(window: Window, subjects: Sequence[Subject], setting: Setting) -> list[Case]:
+def _study(window: Window, subjects: Sequence[Subject], setting: Setting, figures: Mapping[str, Any]) -> list[Case]:
     units = _units(subjects)
     alone = [_alone(setting, units, number) for number in range(len(units))]
     keys = [_keys(setting, window, subjects, unit) for unit in units]
+    proposed = proposals(units, keys)
+    # Who has company can be explained with it; where that fails, an explanation of its own is the less likely.
+    in_company = {unit for together, _ in proposed for unit in together}
+    alone = [
+        own if own is None or number in in_company else replace(own, solo=setting.lone)
+        for number, own in enumerate(alone)
+    ]
     pools = [
-        found
-        for together, sharing in proposals(units, keys)
-        if (found := pool(setting, units, alone, together, sharing)) is not None
+        found for together, sharing in proposed if (found := pool(setting, units, alone, together, sharing)) is not None
     ]
     best = [_best(number, units, alone, pools) for number in range(len(subjects))]
+    parallel = None if setting.orders.inside else find_parallel(window, setting.orders)
+    if parallel is not None:
+        anew = {id(e): weigh_anew(setting, parallel, units, e, figures) for e in best if e is not None}
+        best = [anew[id(e)] if e is not None else None for e in best]
     seconds = _seconds(setting, subjects, best)
+    homes = [_home(window.tests[subject.test]) for subject in subjects]
+    telling = tell_unnamed(setting, homes, subjects, _any_failure(subjects), best)
     names = tuple(test.id for test in window.tests)
+    cases = [
+        replace(_case(setting, names, units, subject, own, second), telling=told)
+        for subject, own, second, told in zip(subjects, best, seconds, telling, strict=True)
+    ]
+    if parallel is None:
+        return cases
     return [
-        _case(setting, names, units, subject, own, second)
-        for subject, own, second in zip(subjects, best, seconds, strict=True)
+        replace(case, hint=find_hint(setting, parallel, unit, figures)) if case.explanation is None else case
+        for case, unit in zip(cases, units, strict=False)
     ]
 
 
@@ -101,10 +130,7 @@ def _seconds(
     setting: Setting, subjects: Sequence[Subject], best: Sequence[Explanation | None]
 ) -> list[Explanation | None]:
     """A second kind of order dependence beside the first one, for the subjects that have failures left over."""
-    failed: dict[int, Bytes] = {}
-    for subject in subjects:
-        known = failed.setdefault(subject.test, subject.failed)
-        failed[subject.test] = np.maximum(known, subject.failed)
+    failed = _any_failure(subjects)
     found: dict[int, Explanation | None] = {}
     seconds: list[Explanation | None] = []
     for subject, first in zip(subjects, best, strict=True):
@@ -116,6 +142,15 @@ def _seconds(
         has_some = second is not None and second.fit.rows.of(subject.test).failures > 0
         seconds.append(second if has_some else None)
     return seconds
+
+
+def _any_failure(subjects: Sequence[Subject]) -> dict[int, Bytes]:
+    """How each test failed, whatever the signature: test -> int8[R]."""
+    failed: dict[int, Bytes] = {}
+    for subject in subjects:
+        known = failed.setdefault(subject.test, subject.failed)
+        failed[subject.test] = np.maximum(known, subject.failed)
+    return failed
 
 
 def _units(subjects: Sequence[Subject]) -> list[Unit]:
@@ -138,10 +173,14 @@ def _alone(setting: Setting, units: Sequence[Unit], number: int) -> Explanation 
     return explain(setting, units, [number]) if len(np.unique(setting.orders.classes[rows.run])) > 1 else None
 
 
+def _home(test: Identity) -> str:
+    return test.classname or test.file
+
+
 def _keys(setting: Setting, window: Window, subjects: Sequence[Subject], unit: Unit) -> dict[str, float]:
     """What a unit may have in common with others, and how much that speaks for common writers."""
     test = window.tests[unit.test]
-    home = f"class {test.classname or test.file}"
+    home = f"class {_home(test)}"
     if len(unit.subjects) > 1:
         return {f"any {home}": setting.same_class}
     signature = f"signature {subjects[unit.subjects[0]].signature}"
@@ -188,6 +227,8 @@ def _setting(window: Window, figures: Mapping[str, Any]) -> Setting:
         when_good=mixture(figures["when_good"]),
         starts_bad=float(np.log(figures["brittle"])),
         starts_good=float(np.log(1 - figures["brittle"])),
+        turned=float(np.log(figures["own_start"])),
+        same_start=float(np.log(1 - figures["own_start"])),
         another=float(np.log(figures["another_writer"]) + np.log(0.5)),
         most_writers=int(figures["most_writers"]),
         beam=int(figures["beam"]),
@@ -203,8 +244,10 @@ def _setting(window: Window, figures: Mapping[str, Any]) -> Setting:
         chance=mixture(figures["chance"]),
         nearness=float(figures["nearness"]),
         group_share=float(figures["groups"]),
+        chain=float(np.log(figures["chain"])),
         unnamed=float(np.log(figures["unnamed"])),
         solo=float(np.log(figures["solo"])),
+        lone=float(np.log(figures["lone"])),
         another_cause=float(np.log(figures["another_cause"])),
         each_order=float(np.log(figures["each_order"])),
         not_the_order=float(np.log(figures["not_the_order"])),
@@ -233,14 +276,26 @@ def _usual(orders: Orders) -> Doubles | None:
     return (orders.classes != counts.argmax()).astype(np.float64) if counts.max() > 1 else None
 
 
+def _medians(table: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The median of each row but for its NaNs, as `np.nanmedian`, which takes ten times as long."""
+    if not table.size:
+        return np.array([])
+    ranked = np.sort(table, axis=1)  # the NaNs come last
+    count = np.isfinite(ranked).sum(axis=1)
+    rows = np.arange(len(ranked))
+    low, high = ranked[rows, np.maximum(count - 1, 0) // 2], ranked[rows, np.minimum(count // 2, ranked.shape[1] - 1)]
+    medians: NDArray[np.floating] = (low + high) / 2
+    return medians
+
+
 def _scales(window: Window) -> dict[str, Doubles]:
     """What runs may be ranked by: their date, and how slow they were."""
     scales: dict[str, Doubles] = {"date": np.arange(len(window.runs), dtype=np.float64)}
     durations = window.durations[:, :2000]
     with np.errstate(all="ignore"):
-        usual = np.nanmedian(durations, axis=0) if durations.size else np.array([])
+        usual = _medians(durations.T)
         busy = np.flatnonzero(usual > 0)
         if len(busy):
-            slow = np.nanmedian(durations[:, busy] / usual[busy], axis=1)
+            slow = _medians(durations[:, busy] / usual[busy])
             scales["slowness"] = np.nan_to_num(slow, nan=1.0).astype(np.float64)
     return scales

@@ -82,9 +82,9 @@ class Orders:
         """[R, P]: the latest position before p at which any test executed, `NEVER` where there was none."""
         longest = int(self.when.max(initial=0)) + 2
         latest = np.full((len(self.when), longest), NEVER, dtype=self.when.dtype)
-        run, test = np.nonzero(self.when >= 0)
-        position = self.when[run, test]
-        latest[run, position + 1] = position
+        for own, positions in zip(latest, self.when, strict=True):  # a run at a time: lists of all would be far larger
+            taken = positions[positions >= 0]
+            own[taken + 1] = taken
         np.maximum.accumulate(latest, axis=1, out=latest)
         return latest
 

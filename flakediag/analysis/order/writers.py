@@ -43,8 +43,13 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
         ranks = when.take(rows.run[part], axis=1)  # [tests, rows of this part]
         ranks = ranks[tests] if only is None else ranks
         earlier = ranks < (rows.position[part] * RANKS).astype(kind)
-        ranks = (ranks - kind(NEVER)) * earlier + kind(NEVER)  # ten times as fast as np.where
-        written[single, part] = ranks[singles]
+        ranks -= kind(NEVER)
+        ranks *= earlier  # ten times as fast as np.where
+        ranks += kind(NEVER)
+        if only is None:  # all tests, which come first
+            written[: len(tests), part] = ranks
+        else:
+            written[single, part] = ranks[singles]
         if len(group):
             piece = np.maximum.reduceat(ranks, edges, axis=0)
             latest = np.maximum.reduceat(np.concatenate([piece, piece[:1]]), pieces, axis=0)[::2]
@@ -55,6 +60,14 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
     return written
 
 
+def both_written(written: Places, chains: Sequence[tuple[int, int]]) -> Places:
+    """[chains, M]: the later of two last positions, `NEVER` where either candidate has not run."""
+    first, second = written[[a for a, _ in chains]], written[[b for _, b in chains]]
+    both: Places = np.maximum(first, second)
+    both[np.minimum(first, second) < 0] = NEVER
+    return both
+
+
 def _covered(spans: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     """The places below `count` that lie in any of the ranges, in rising order."""
     steps = np.zeros(count + 1, dtype=np.int64)
@@ -63,7 +76,7 @@ def _covered(spans: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     return np.flatnonzero(steps.cumsum())
 
 
-def last_of(chosen: Sequence[int], written: Places, start: int) -> Places:
-    """[M]: the last position at which any of the chosen candidates wrote, `start` where none did."""
-    base = np.full(written.shape[1], start, dtype=written.dtype)
+def last_of(chosen: Sequence[int], written: Places, start: Places) -> Places:
+    """[M]: the last position at which any of the chosen candidates wrote, `start` (of each row) where none did."""
+    base = start.astype(written.dtype)
     return np.maximum(base, written[list(chosen)].max(axis=0)) if chosen else base

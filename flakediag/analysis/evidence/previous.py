@@ -1,0 +1,345 @@
+"""State that survives between the runs of one host: what failing owes to the run before.
+
+Files, rows in a database, a port still held: what one run leaves on a host the next one finds. Two looks at it:
+
+"previous-run": facts of the run before (a test ran in it, failed in it, ended it, ran in it after the one that cleans
+up; it was cut short, of another shard, or had only just ended) against everything else that would make failures come
+like that: chance, a bad host, commit or moment, stretches of failing on a host, and the same facts of the run itself
+and of the run after (see `flakediag.analysis.lagged`).
+
+"previous-run-carried": where an order dependence within the runs is known already, whether the state at the start of a
+run is the one that the writers left in the run before. What the order within a run explains is explained: only the
+other failures are asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flakediag.analysis.evidence.portwords import port_words
+from flakediag.analysis.evidence.text import sample
+from flakediag.analysis.lagged import Fact, Lagged, Rates
+from flakediag.analysis.order import nulls
+from flakediag.analysis.order.fit import Fit
+from flakediag.analysis.order.hypotheses import Writers
+from flakediag.analysis.order.marginal import log_marginal, log_sum, mixture
+from flakediag.analysis.order.study import Case
+from flakediag.analysis.order.units import NEVER, Rows
+from flakediag.analysis.rates import failed_attempts
+from flakediag.analysis.stretches import stretches
+from flakediag.analysis.succession import Succession, succession
+from flakediag.analysis.weights import weights
+from flakediag.analysis.window import Subject, Window
+from flakediag.model import Category, Evidence, Partner
+
+KIND = "previous-run"
+CARRIED = f"{KIND}-carried"
+BEFORE = "the run before it on the same host"
+_NAMED = 3  # tests that nobody can tell apart, at most, in a list of partners
+
+Bools = NDArray[np.bool_]
+
+
+def find(window: Window, subjects: Sequence[Subject], cases: Sequence[Case]) -> list[list[Evidence]]:
+    """Evidence of kinds "previous-run" and "previous-run-carried"; none where too few runs have a known predecessor.
+
+    cases: what the order within runs explains, one for each subject.
+    """
+    figures = weights("previous")
+    order = succession(window, figures["longest_gap"])
+    if order.known < figures["least_runs"] or not subjects:
+        return [[] for _ in subjects]
+    look = _Look(window, order, cases[0], figures)
+    return [
+        [*_carried(look, case), *_facts(look, subject, case)] for subject, case in zip(subjects, cases, strict=True)
+    ]
+
+
+class _Look:
+    """What all subjects of a window have in common."""
+
+    def __init__(self, window: Window, order: Succession, case: Case, figures: Mapping[str, Any]) -> None:
+        self.window, self.order, self.figures = window, order, figures
+        self.groups, self.scales = case.setting.groups, case.setting.scales
+        self.rates = Rates(mixture(figures["when_bad"]), mixture(figures["when_good"]), case.setting.chance)
+        self.names = tuple(test.id for test in window.tests)
+        itself = np.arange(len(window.runs), dtype=np.int32)
+        failed = failed_attempts(window)
+        varied = len(np.unique(case.orders.classes[case.orders.trusted])) > 1
+        self.before, self.same, self.after = (
+            Lagged(window, case.candidates, neighbour, lag, order.gap, figures, self.rates, failed, varied, company)
+            for neighbour, lag, company in (
+                (order.before, -1, (itself, order.after)),
+                (np.where(order.before >= 0, itself, -1).astype(np.int32), 0, ()),
+                (order.after, 1, ()),
+            )
+        )
+
+    def id(self, candidate: int) -> str:
+        return self.before.candidates.ids[candidate]
+
+
+def _facts(look: _Look, subject: Subject, case: Case) -> list[Evidence]:
+    figures, rates = look.figures, look.rates
+    rows = (subject.failed >= 0) & ~_explained(case, len(look.window.runs))
+    failed = rows & (subject.failed == 1)
+    told = rows & look.before.known
+    k, n = int((failed & told).sum()), int(told.sum())
+    if k < figures["least_failures"] or k == n or n < figures["least_runs"]:
+        return []
+    facts, evidence = look.before.facts(subject.test, failed, rows)
+    prior = float(np.log(figures["prior"]))
+    if not facts or evidence + prior < float(log_marginal(k, n, rates.chance)):
+        return []
+    runs = np.flatnonzero(told).astype(np.int32)
+    own = Rows((subject.test,), np.zeros_like(runs), runs, np.zeros_like(runs), failed[runs].astype(np.int32))
+    rivals = nulls.rivals(own, look.groups, look.scales, rates.chance, rates.good)
+    rivals["stretches"] = stretches(failed, told, look.order, figures)
+    for name, lagged in (("the run itself", look.same), ("the run after", look.after)):
+        there = rows & lagged.known
+        _, found = lagged.facts(subject.test, failed, rows)
+        against = float(log_marginal(int((failed & there).sum()), int(there.sum()), rates.chance))
+        rivals[name] = found - against + rivals["chance"]
+    factor = evidence + prior - max(nulls.combined(rivals), max(rivals.values()) - float(np.log(3.0)))
+    weight = round(min(figures["cap"], factor * figures["temper"]), 3)
+    if weight < figures["least"]:
+        return []
+    return [_evidence(look, subject, facts, told, factor, weight, max(rivals, key=lambda name: rivals[name]))]
+
+
+def _explained(case: Case, count: int) -> Bools:
+    """bool[R]: the runs in which the order within the run lets this victim expect to fail."""
+    explained = np.zeros(count, dtype=np.bool_)
+    if case.explanation is not None and case.explanation.factor > 0:
+        fit = case.explanation.fit
+        mine = fit.expected(fit.best) & np.isin(fit.rows.member, fit.rows.members_of(case.test))
+        explained[fit.rows.run[mine]] = True
+    return explained
+
+
+def _evidence(
+    look: _Look, subject: Subject, facts: Sequence[Fact], told: Bools, factor: float, weight: float, rival: str
+) -> Evidence:
+    best = facts[0]
+    failed = told & (subject.failed == 1)
+    here, there = told & best.holds, told & ~best.holds
+    counts = [int((failed & here).sum()), int(here.sum()), int((failed & there).sum()), int(there.sum())]
+    if not best.bad:
+        counts = counts[2:] + counts[:2]
+    text = (
+        f"failed in {counts[0]} of {counts[1]} runs where {_where(look, subject.test, best)}, "
+        f"and in {counts[2]} of {counts[3]} others"
+    )
+    partners = _partners(look, facts)
+    ports = _ports(subject)
+    data: dict[str, Any] = {
+        "fact": look.before.run_facts[best.parties[0]] if best.kind == "run" else best.kind,
+        "holds_when_failing": best.bad,
+        "tests": [look.id(c) for c in best.parties[:10]] if best.kind != "run" else [],
+        "counts": counts,
+        "runs_with_a_run_before": int(told.sum()),
+        "log_bayes_factor": round(factor, 2),
+        "rival": rival,
+    }
+    if ports is None:
+        return Evidence(KIND, Category.ORDER, weight, text, data, partners)
+    used = tuple(
+        Partner(p.id, p.kind, "port-user", p.probability, earlier=True) for p in partners if p.role != "cleaner"
+    )
+    if not used:
+        used = (Partner(BEFORE, "run", "port-user", 0.8, earlier=True),)
+    return Evidence(KIND, Category.PORT, weight, f"{text}: it may still hold the port", data, used, ports)
+
+
+def _ports(subject: Subject) -> tuple[int, ...] | None:
+    """The ports that most of the failures could not bind, None where they are not about a taken port."""
+    found = [(port_words(words), share) for words, share in sample(subject)]
+    bound = [words for words, _ in found if words.bind]
+    if sum(share for words, share in found if words.bind) < 0.5:
+        return None
+    return tuple(dict.fromkeys(port for words in bound for port in words.near))[:2]
+
+
+def _where(look: _Look, test: int, fact: Fact) -> str:
+    """What held in the run before, in words that follow "in 4 of 5 runs where"."""
+    if fact.kind == "run":
+        return _about_run(look.before.run_facts[fact.parties[0]])
+    if fact.kind == "recovered":
+        return f"it had passed in {BEFORE}, never mind the others"
+    first = _named(look, fact.parties[0])
+    if fact.kind == "after":
+        return f"{first} ran after {_named(look, fact.parties[1])} in {BEFORE}"
+    names = first if len(fact.parties) == 1 else _tied(look, fact.parties)
+    if fact.kind == "since":
+        return f"{names} had run on the same host since it last did"
+    verb = {"ran": "had run" if fact.bad else "had not run", "failed": "had failed", "last": "was the last test"}
+    return f"{names} {verb[fact.kind]} in {BEFORE}"
+
+
+def _about_run(name: str) -> str:
+    if name.startswith("pause "):
+        return f"{BEFORE} had ended less than {name.removeprefix('pause ')} s ago"
+    return f"{BEFORE} {'was cut short' if name == 'cut' else f'was of another {name}'}"
+
+
+def _named(look: _Look, candidate: int) -> str:
+    name = look.id(candidate)
+    return f"a test of {name}" if look.before.candidates.is_group(candidate) else name
+
+
+def _tied(look: _Look, parties: Sequence[int]) -> str:
+    """Candidates that ran in the same runs: the group that holds them all, or the first and how many others."""
+    whole = _whole(look, parties)
+    if whole is not None:
+        return _named(look, whole)
+    singles = [c for c in parties if not look.before.candidates.is_group(c)] or list(parties)
+    return f"{_named(look, singles[0])} (or one of {len(singles) - 1} others, always in the same runs)"
+
+
+def _whole(look: _Look, parties: Sequence[int]) -> int | None:
+    """The group of tests that these candidates are (save the odd one), None where they are no group."""
+    candidates = look.before.candidates
+    low, high = candidates.spans[list(parties), 0].min(), candidates.spans[list(parties), 1].max()
+    singles = sum(not candidates.is_group(c) for c in parties)
+    covering = np.flatnonzero((candidates.starts <= low) & (candidates.ends >= high))
+    if not len(covering):
+        return None
+    sizes = (candidates.ends - candidates.starts)[covering]
+    return len(candidates.tests) + int(covering[sizes.argmin()]) if sizes.min() <= singles + 1 else None
+
+
+def _partners(look: _Look, facts: Sequence[Fact]) -> tuple[Partner, ...]:
+    """Who left the state behind, with the share of the facts' posterior that names them; then who undoes it."""
+    scores = np.array([fact.score for fact in facts])
+    shares = np.exp(scores - log_sum(scores))
+    odds: dict[tuple[int, str], float] = {}
+    for fact, share in zip(facts, shares, strict=True):
+        if fact.kind == "run":
+            continue
+        role = "polluter" if fact.bad else "state-setter"
+        named = fact.parties[:1] if fact.kind == "after" else fact.parties
+        whole = _whole(look, named) if len(named) > 1 else None
+        singles = [c for c in named if not look.before.candidates.is_group(c)]
+        if whole is not None:
+            odds[whole, role] = odds.get((whole, role), 0.0) + float(share)
+        for candidate in singles[:_NAMED]:
+            odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share) / len(singles)
+        if fact.kind == "after":
+            cleaner = fact.parties[1], "cleaner"
+            odds[cleaner] = odds.get(cleaner, 0.0) + float(share)
+    return _ranked(look, odds, earlier=True)
+
+
+def _ranked(look: _Look, odds: Mapping[tuple[int, str], float], *, earlier: bool) -> tuple[Partner, ...]:
+    ranked = sorted(odds.items(), key=lambda item: (item[0][1] == "cleaner", -round(item[1], 9), look.id(item[0][0])))
+    return tuple(
+        Partner(look.id(c), _kind(look, c), role, round(min(1.0, share), 4), earlier=earlier)
+        for (c, role), share in ranked
+        if share >= look.figures["least_named"]
+    )
+
+
+def _kind(look: _Look, candidate: int) -> str:
+    return "group" if look.before.candidates.is_group(candidate) else "test"
+
+
+def _carried(look: _Look, case: Case) -> list[Evidence]:
+    """Whether the known writers of the state also decide how the next run on the host starts."""
+    explanation = case.explanation
+    if explanation is None or explanation.factor <= 0:
+        return []
+    fit, figures = explanation.fit, look.figures
+    outlived = [_Outlived(look, case, fit, writers) for writers in fit.top(figures["hypotheses"])]
+    outlived = [one for one in outlived if one.differs >= figures["least_failures"] and one.telling]
+    if not outlived:
+        return []
+    scores = np.array([fit.seen[one.writers] + one.gain for one in outlived])
+    best = outlived[int(scores.argmax())]
+    rivals = [fit.seen[best.writers] + best.rival, fit.seen[fit.best]]
+    factor = float(scores.max()) + log(figures["carried_prior"]) - log_sum(rivals)
+    weight = round(min(figures["cap"], factor * figures["temper"]), 3)
+    if weight < figures["least"]:
+        return []
+    odds: dict[tuple[int, str], float] = {}
+    for one, share in zip(outlived, np.exp(scores - log_sum(scores)), strict=True):
+        for writers, role in ((one.writers.bad, "polluter"), (one.writers.good, "cleaner")):
+            for writer in writers:
+                key = int(fit.numbers[writer]), role
+                odds[key] = odds.get(key, 0.0) + float(share)
+    names = " nor ".join(case.words(fit, w) for w in best.writers.all)
+    several = len(best.writers.all) > 1
+    bad, good = best.counts
+    text = (
+        f"the state outlives the run: where {'neither ' if several else ''}{names} had {'' if several else 'not yet '}"
+        f"run before it, it failed in {bad[0]} of {bad[1]} runs where {BEFORE} had left the state bad, and in "
+        f"{good[0]} of {good[1]} others"
+    )
+    data = {"counts": [*bad, *good], "log_bayes_factor": round(factor, 2)}
+    return [Evidence(CARRIED, Category.ORDER, weight, text, data, _ranked(look, odds, earlier=False))]
+
+
+class _Outlived:
+    """One hypothesis of an order dependence, once more with a state that outlives the run.
+
+    Of the victim's own rows alone, lest what befell a whole run counts for several victims. gain: ln of how much
+    likelier they are where the run before on the host decides how the state starts than with a fresh start; rival: the
+    same for a fresh start, for a rate of its own where nobody wrote, and decided by the run after. differs: the rows in
+    which the run before says otherwise than a fresh start. counts: (failed, runs) where nobody wrote, after a bad end,
+    and others.
+    """
+
+    def __init__(self, look: _Look, case: Case, fit: Fit, writers: Writers) -> None:
+        self.writers = writers
+        self.gain = self.rival = float("-inf")
+        self.differs, self.counts = 0, [(0, 0), (0, 0)]
+        if not writers.all or fit.chained(writers) or any(case.is_every(fit, w) for w in writers.all):
+            return
+        own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
+        rows, expected = fit.rows.keep(own), fit.expected(writers)[own]
+        nobody: Bools = np.all(fit.written[list(writers.all)][:, own] < 0, axis=0)  # wrote before the victim
+        ends = _end_states(case, fit, writers)
+        before, after = (_start(expected, nobody, ends, n[rows.run]) for n in (look.order.before, look.order.after))
+        failed, told = rows.failed == 1, nobody & (look.order.before >= 0)[rows.run]
+
+        def likely(bad: Bools, among: Bools) -> float:
+            k, n = int((failed & bad & among).sum()), int((bad & among).sum())
+            return float(look.rates.split(k, n, int((failed & among).sum()), int(among.sum()), True))
+
+        everywhere = np.ones(len(rows), dtype=np.bool_)
+        fresh = likely(expected, everywhere)
+        alone = float(log_marginal(int(failed[nobody].sum()), int(nobody.sum()), look.rates.chance))
+        others = [likely(expected, ~nobody) + alone, likely(after, everywhere)]
+        self.gain, self.rival = likely(before, everywhere) - fresh, log_sum([fresh, *others]) - fresh
+        self.differs = int((before != expected).sum())
+        self.counts = [(int(failed[told & left].sum()), int((told & left).sum())) for left in (before, ~before)]
+
+    @property
+    def telling(self) -> bool:
+        """Most of the runs fail that start badly, and most others do not."""
+        (bad, of_bad), (good, of_good) = self.counts
+        return 2 * bad > of_bad and 2 * good < of_good
+
+
+def _end_states(case: Case, fit: Fit, writers: Writers) -> NDArray[np.int8]:
+    """int8[R]: the state in which the writers left each run: 1 bad, 0 good, -1 not known (nobody wrote)."""
+    when = case.orders.when
+
+    def last(of: Sequence[int]) -> NDArray[np.int32]:
+        tests = [int(case.candidates.tests[p]) for w in of for p in case.candidates.members(int(fit.numbers[w]))]
+        return when[:, tests].max(axis=1).astype(np.int32) if tests else np.full(len(when), NEVER, dtype=np.int32)
+
+    last_bad, last_good = last(writers.bad), last(writers.good)
+    known = case.orders.trusted & (np.maximum(last_bad, last_good) >= 0)
+    return np.where(known, last_bad > last_good, -1).astype(np.int8)
+
+
+def _start(expected: Bools, nobody: Bools, ends: NDArray[np.int8], neighbour: NDArray[np.int32]) -> Bools:
+    """bool[M]: `expected`; where nobody wrote, the state that the neighbouring run was left in."""
+    state = np.where(neighbour >= 0, ends[neighbour], -1)
+    result: Bools = np.where(nobody & (state >= 0), state == 1, expected)
+    return result

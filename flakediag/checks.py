@@ -1,0 +1,84 @@
+"""The verb behind `flakediag check`: which failures of the run at hand are known flakes, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from flakediag.analysis.check import check as judge
+from flakediag.analysis.diagnose import diagnose
+from flakediag.ci import from_environ
+from flakediag.errors import UsageError
+from flakediag.history import History
+from flakediag.junit import read_reports
+from flakediag.model import Check, CheckedRun, FileReport, FileStatus, QuarantineEntry, RunReport, Scope
+from flakediag.service import RunInfo, place, resolve
+
+
+def check(
+    db: Path,
+    what: Sequence[str],
+    info: RunInfo,
+    scope: Scope,
+    *,
+    now: datetime,
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None = None,
+    quarantine: Sequence[QuarantineEntry] = (),
+) -> Check:
+    """Judge the failures of these runs by what was known before the first of them started; nothing is stored.
+
+    `what` are paths of reports, or the numbers of stored runs. Raises `UsageError` where nothing was found.
+    """
+    with History.open(db, "read") as history:
+        scope = resolve(history, scope)
+        reports, refused = _reports(history, what, replace(info, project=scope.project), environ, stdin, now)
+        if not reports:
+            return Check(runs=(), branch=scope.branch, refused=refused)
+        before = replace(scope, before=min(report.run.started_at for report in reports))
+        window = history.window(before)
+        found = diagnose(window)
+        known = set(history.branches(scope.project))
+        checked: list[CheckedRun] = []
+        for report in reports:
+            own = report.run.branch
+            beside = scope.branch is not None and own not in (None, scope.branch) and own in known
+            recent = [history.window(replace(before, branch=own))] if beside else []
+            checked.append(judge(report, window, found, recent=recent, quarantine=quarantine, today=now.date()))
+    return Check(runs=tuple(checked), branch=scope.branch, refused=refused)
+
+
+def _reports(
+    history: History,
+    what: Sequence[str],
+    info: RunInfo,
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None,
+    now: datetime,
+) -> tuple[list[RunReport], tuple[FileReport, ...]]:
+    stored = [int(each) for each in what if each.isdecimal() and not Path(each).exists()]
+    paths = [each for each in what if not each.isdecimal() or Path(each).exists()]
+    reports: list[RunReport] = []
+    for number in stored:
+        try:
+            reports.append(history.run_report(number))
+        except LookupError:
+            raise UsageError(f"the history holds no run {number}", "flakediag runs lists them") from None
+    refused: list[FileReport] = []
+    if paths:
+        ci = from_environ(environ)
+        for item in read_reports(paths, now=now, stdin=stdin):
+            if isinstance(item, FileReport):
+                refused.append(item)
+            else:
+                reports.append(place(item, info, ci, []))
+    partial = [
+        FileReport(path=file.path, status=FileStatus.PARTIAL, reason=file.partial)
+        for report in reports
+        for file in report.files
+        if file.partial
+    ]
+    return reports, (*refused, *partial)

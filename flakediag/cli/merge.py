@@ -1,0 +1,47 @@
+"""`flakediag merge`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flakediag.cli.options import Session, format_option, make_command, pass_session
+from flakediag.cli.output import opened
+from flakediag.cli.progress import progress
+
+
+@make_command(short_help="Take in the runs of other histories.")
+@click.argument("sources", nargs=-1, required=True, metavar="HISTORY...", type=click.Path(path_type=Path))
+@click.option(
+    "--into", type=click.Path(path_type=Path), metavar="FILE", help="The history that they go into. Default: --db."
+)
+@format_option("text", "json")
+@pass_session
+def command(session: Session, sources: tuple[Path, ...], into: Path | None, format_name: str) -> None:
+    """Take the runs of other histories into this one: of parallel jobs, of other machines, of a colleague.
+
+    A run that is known already, by its report files, counts once: merging twice changes nothing, and the order in
+    which histories are merged makes no difference to what is reported. Projects, experiments, renamed tests and pruned
+    runs are kept. The sources are only read. Each of them is taken in whole or not at all; several merges and ingests
+    may run at once.
+
+    \b
+    Examples:
+      flakediag merge shard-*/history.db
+      flakediag merge linux.db windows.db --into all.db
+
+    \b
+    Exit codes:
+      0  everything is in the history
+      2  a source is no history, or the history cannot be written
+    """
+    from flakediag import upkeep
+
+    target = into or session.history_to_write()
+    with progress(session, "merging") as advance:
+        merged = upkeep.merge(target, sources, advance)
+    from flakediag.report import upkeep as formats
+
+    with opened(session) as (stream, options):
+        formats.write_merge(merged, format_name, stream, options)

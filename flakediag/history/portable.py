@@ -1,0 +1,70 @@
+"""The runs of a history, one by one, ready to be moved into another: what `merge` and `export` read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from flakediag.history import pruned, run_reports, runs
+from flakediag.history.pruned import PrunedRun
+from flakediag.history.values import untext
+from flakediag.model import Identity, InputFile, Run, RunReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portable:
+    """One run on its way: what tells whether it is known, and how to get the rest. `results` is their number."""
+
+    run: Run
+    files: tuple[InputFile, ...]
+    results: int
+    pruned: bool
+    load: Callable[[], RunReport | PrunedRun]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FormerName:
+    """A test that was renamed: results under `old` are those of `new`."""
+
+    project: str
+    old: Identity
+    new: Identity
+
+
+def portables(conn: sqlite3.Connection) -> Iterator[Portable]:
+    """Every run, in order of arrival. The caller holds the snapshot until it has loaded the last one."""
+    tests: dict[int, Identity] = {}
+    for (run_id,) in conn.execute("SELECT id FROM runs ORDER BY id").fetchall():
+        found = portable(conn, run_id, tests)
+        assert found is not None
+        yield found
+
+
+def portable(conn: sqlite3.Connection, run_id: int, tests: dict[int, Identity] | None = None) -> Portable | None:
+    """The run with this number, where there is one. `tests` are names to be kept from one run to the next."""
+    row = conn.execute(f"SELECT results, NOT {runs.NOT_PRUNED} FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        return None
+    results, is_pruned = row
+    return Portable(
+        run=runs.load(conn, [run_id])[0],
+        files=pruned.files_of(conn, run_id),
+        results=results,
+        pruned=bool(is_pruned),
+        load=lambda: pruned.load(conn, run_id) if is_pruned else run_reports.load(conn, run_id, tests),
+    )
+
+
+def former_names(conn: sqlite3.Connection) -> tuple[FormerName, ...]:
+    """Sorted by project and former name."""
+    rows = conn.execute(
+        "SELECT p.name, r.classname, r.name, r.file, r.variant, t.classname, t.name, t.file, t.variant"
+        " FROM renames r JOIN tests t ON t.id = r.test_id JOIN projects p ON p.id = t.project_id"
+    )
+    return tuple(
+        sorted(
+            FormerName(untext(row[0]), Identity(*map(untext, row[1:5])), Identity(*map(untext, row[5:9])))
+            for row in rows
+        )
+    )

@@ -1,0 +1,131 @@
+"""Putting right what doctor.py finds, and saving what can be read of a damaged file."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from flakediag.history import doctor, portable, prune, recount
+from flakediag.history.portable import FormerName, Portable
+
+_CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
+_LOST = (
+    sqlite3.DatabaseError,
+    zlib.error,
+    ValueError,
+    TypeError,
+    LookupError,
+)  # what reading a damaged page may end in
+
+
+def repair(conn: sqlite3.Connection) -> list[str]:
+    """What was done, within the transaction that the caller holds, with foreign keys off."""
+    done = []
+    dropped = sum(iter(lambda: _drop_dangling(conn), 0))
+    if dropped:
+        done.append(f"dropped {dropped} rows that pointed nowhere")
+    totals = conn.execute(
+        "UPDATE runs SET results = found.results, failures = found.failures, errors = found.errors,"
+        f" skipped = found.skipped {doctor.WRONG_TOTALS} AND runs.id NOT IN (SELECT run_id FROM pruned_runs)"
+    ).rowcount
+    totals += conn.execute(
+        f"UPDATE runs SET results = 0, failures = 0, errors = 0, skipped = 0 WHERE {doctor.LOST_RESULTS}"
+    ).rowcount
+    if totals:
+        done.append(f"counted the results of {totals} runs anew")
+    counters = recount.write(conn)
+    if counters:
+        done.append(f"counted {counters} tests anew")
+    unused = sum(
+        conn.execute(f"DELETE FROM {table} WHERE {unused}").rowcount for table, unused in doctor.UNUSED.items()
+    )
+    if unused:
+        done.append(f"dropped {unused} rows that nothing pointed at")
+    return done
+
+
+def _drop_dangling(conn: sqlite3.Connection) -> int:
+    """Delete what points at missing rows. Rows that pointed at these dangle in their turn: call until it returns 0."""
+    broken = conn.execute("PRAGMA foreign_key_check").fetchall()
+    links = {(table, number) for table, _, _, number in broken}
+    gone = 0
+    for table, number in sorted(links):
+        columns = [row for row in conn.execute(f"PRAGMA foreign_key_list({table})") if row[0] == number]
+        parent = columns[0][2]
+        keys = [row[4] or _primary_key(conn, parent)[row[1]] for row in columns]
+        here = " AND ".join(f"{parent}_.{key} = {table}.{row[3]}" for key, row in zip(keys, columns, strict=True))
+        given = " AND ".join(f"{table}.{row[3]} IS NOT NULL" for row in columns)
+        clears = (table, columns[0][3]) in _CAN_DO_WITHOUT
+        action = f"UPDATE {table} SET {columns[0][3]} = NULL" if clears else f"DELETE FROM {table}"
+        gone += conn.execute(
+            f"{action} WHERE {given} AND NOT EXISTS (SELECT 1 FROM {parent} AS {parent}_ WHERE {here})"
+        ).rowcount
+    return gone
+
+
+def _primary_key(conn: sqlite3.Connection, table: str) -> list[str]:
+    columns = sorted((row[5], row[1]) for row in conn.execute(f"PRAGMA table_info({table})") if row[5])
+    return [name for _, name in columns]
+
+
+def compact_if_free(conn: sqlite3.Connection) -> bool:
+    """Give free pages back where there are many."""
+    pages, free = (int(conn.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count"))
+    if not pages or free / pages < doctor.MUCH_FREE:
+        return False
+    prune.compact(conn)
+    return True
+
+
+class Salvage:
+    """The runs of a damaged history that can be read whole, one by one. `lost` counts the others once all are read.
+
+    Numbers of runs that the damaged file knew of and cannot show any more count as lost too.
+    """
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self.lost = 0
+
+    def runs(self) -> Iterator[Portable]:
+        with closing(doctor.raw(self._path, self._busy_timeout)) as conn:
+            for run_id in self._numbers(conn):
+                try:
+                    found = portable.portable(conn, run_id)
+                    if found is None:
+                        continue
+                    loaded = found.load()
+                    if found.results and not found.pruned and len(getattr(loaded, "results", ())) != found.results:
+                        raise ValueError("results are missing")
+                except _LOST:
+                    self.lost += 1
+                    continue
+                yield Portable(
+                    run=found.run,
+                    files=found.files,
+                    results=found.results,
+                    pruned=found.pruned,
+                    load=lambda loaded=loaded: loaded,  # type: ignore[misc]
+                )
+
+    def names(self) -> tuple[FormerName, ...]:
+        with closing(doctor.raw(self._path, self._busy_timeout)) as conn, suppress(sqlite3.Error):
+            return portable.former_names(conn)
+        return ()
+
+    def _numbers(self, conn: sqlite3.Connection) -> Iterator[int]:
+        """Of all runs; where their list cannot be read, of all that there may have been."""
+        highest, seen = 0, 0
+        try:
+            for (seen,) in conn.execute("SELECT id FROM runs NOT INDEXED ORDER BY id"):
+                yield seen
+            return
+        except sqlite3.DatabaseError:
+            with suppress(sqlite3.DatabaseError):
+                row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+                highest = row[0] if row else 0
+        yield from range(seen + 1, highest + 1)

@@ -1,0 +1,284 @@
+"""The verbs that keep a history alive: merge, prune, export, import, doctor, rename."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TextIO
+
+from flakediag.analysis.renames import proposals
+from flakediag.analysis.signature import signature_of
+from flakediag.errors import HistoryError, UsageError
+from flakediag.history import History, lines, parquet
+from flakediag.history.doctor import examine
+from flakediag.history.portable import FormerName, Portable
+from flakediag.history.prune import Limits
+from flakediag.history.repair import Salvage
+from flakediag.model import Checkup, Identity, MergedSource, Pruned, Renamed, RenameProposal, Scope
+from flakediag.service import Progress, resolve
+
+BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
+
+
+# --- merge, export, import ---------------------------------------------------------------------------------------
+
+
+def merge(db: Path, sources: Sequence[Path], progress: Progress | None = None) -> tuple[MergedSource, ...]:
+    """Take the runs of other histories into the one at `db`, which is made where there is none.
+
+    One transaction per source: after a crash or a full disk, every source is in it whole or not at all, and merging
+    again completes it. The sources are not changed. Raises `HistoryError` before anything is written where one of
+    them is no history.
+    """
+    named = [source for source in dict.fromkeys(sources) if not _same(source, db)]
+    for source in named:
+        with History.source(source):
+            pass
+    done = []
+    for source in named:
+        with History.source(source) as history, History.open(db, "write") as target:
+            runs = _told(history.portables(), history.number_of_runs(), str(source), progress)
+            done.append(_absorb(target, str(source), runs, history.former_names()))
+    return tuple(done)
+
+
+def export(db: Path, stream: TextIO, progress: Progress | None = None) -> None:
+    """Write the whole history as lines of JSON, of one state of it."""
+    with History.open(db, "read") as history:
+        runs = _told(history.portables(), history.number_of_runs(), "exporting", progress)
+        for line in lines.write(history.former_names(), runs):
+            stream.write(line + "\n")
+
+
+def export_parquet(db: Path, target: Path, progress: Progress | None = None) -> int:
+    """Write every result as a row of a Parquet table; returns their number. Raises `UsageError` without pyarrow."""
+    parquet.check()
+    with History.open(db, "read") as history:
+        return parquet.write(_told(history.portables(), history.number_of_runs(), "exporting", progress), target)
+
+
+def import_(db: Path, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:
+    """Take the runs of an export into the history at `db`, all or none.
+
+    Raises `UsageError` that names the line where `stream` is not what `export` writes.
+    """
+    numbered = enumerate(stream, start=1)
+    number, first = next(numbered, (1, ""))
+    try:
+        names = lines.read_head(first)
+    except lines.LineError as error:
+        raise _refused(name, number, error) from error
+
+    def runs() -> Iterator[Portable]:
+        for number, line in numbered:
+            if line.strip():
+                try:
+                    item = lines.read_run(line)
+                except lines.LineError as error:
+                    raise _refused(name, number, error) from error
+                yield item
+
+    with History.open(db, "write") as target:
+        return _absorb(target, name, _told(runs(), None, name, progress), names)
+
+
+def _refused(name: str, number: int, error: lines.LineError) -> UsageError:
+    return UsageError(f"{name}:{number}: {error}", "import reads what flakediag export wrote; nothing was stored")
+
+
+def _absorb(target: History, path: str, runs: Iterable[Portable], names: Iterable[FormerName]) -> MergedSource:
+    done = target.absorb(runs, names, signature_of)
+    return MergedSource(
+        path=path,
+        runs=done.runs,
+        results=done.results,
+        known=done.known,
+        replaced=done.replaced,
+        doubled=done.doubled,
+    )
+
+
+def _told(runs: Iterable[Portable], total: int | None, what: str, progress: Progress | None) -> Iterator[Portable]:
+    for number, run in enumerate(runs):
+        if progress:
+            progress(number, total, what)
+        yield run
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+# --- prune -------------------------------------------------------------------------------------------------------
+
+
+def prune(
+    db: Path, *, keep_days: int | None, keep_runs: int | None, now: datetime, dry_run: bool, window: Scope
+) -> Pruned:
+    """Drop the results of the runs beyond both limits; `window` is what reports look at by default, for a warning.
+
+    Raises `UsageError` without any limit: then everything would go.
+    """
+    if keep_days is None and keep_runs is None:
+        raise UsageError("prune needs to know what to keep", "--keep-days 180, --keep-runs 1000, or both")
+    notes = []
+    if (keep_days is None or keep_days < window.days) and (keep_runs is None or keep_runs < window.max_runs):
+        notes.append(
+            f"reports look at {window.days} days and {window.max_runs} runs of a branch by default: "
+            "where less is kept, rates and causes rest on what is left"
+        )
+    before = _size(db)
+    with History.open(db, "read" if dry_run else "write") as history:
+        dropped = history.prune(Limits(keep_days, keep_runs), now, dry_run=dry_run)
+        if dropped.runs and not dry_run:
+            try:
+                history.compact()
+            except HistoryError:
+                notes.append(
+                    "another process reads the history: the space will be used again, but the file keeps its size"
+                )
+    return Pruned(
+        dry_run=dry_run,
+        runs=dropped.runs,
+        results=dropped.results,
+        failures=dropped.failures,
+        details=dropped.details,
+        kept=dropped.kept,
+        oldest=dropped.oldest,
+        size_before=before,
+        size_after=_size(db),
+        notes=tuple(notes),
+    )
+
+
+def _size(db: Path) -> int:
+    return sum(path.stat().st_size for path in (db, Path(f"{db}-wal")) if path.exists())
+
+
+# --- doctor ------------------------------------------------------------------------------------------------------
+
+
+def checkup(db: Path, *, repair: bool = False, salvage: Path | None = None) -> Checkup:
+    """Look for what is wrong with the history; put it right, or save what can be read of it, where asked to.
+
+    Raises `HistoryError` where there is no file, or it is too damaged to be repaired, and `UsageError` where
+    `salvage` exists already.
+    """
+    if salvage is not None and salvage.exists():
+        raise UsageError(f"{salvage} exists already", "name a new file: what is saved is not mixed with anything")
+    repaired = saved = None
+    if repair:
+        with History.open(db, "write") as history:
+            repaired = tuple(history.repair())
+    findings = tuple(examine(db, BUSY_TIMEOUT))
+    if salvage is not None:
+        saved = _salvage(db, salvage)
+    return Checkup(path=str(db), findings=findings, repaired=repaired, salvaged=saved)
+
+
+def _salvage(db: Path, target: Path) -> MergedSource:
+    rescue = Salvage(db, BUSY_TIMEOUT)
+    with History.open(target, "write") as history:
+        done = _absorb(history, str(target), rescue.runs(), rescue.names())
+    return MergedSource(
+        path=done.path,
+        runs=done.runs,
+        results=done.results,
+        known=done.known,
+        replaced=done.replaced,
+        doubled=done.doubled,
+        lost=rescue.lost,
+    )
+
+
+# --- rename ------------------------------------------------------------------------------------------------------
+
+
+def rename_proposals(db: Path, scope: Scope) -> tuple[RenameProposal, ...]:
+    """Pairs in which a test vanished and a look-alike appeared at one commit; nothing is changed."""
+    with History.open(db, "read") as history:
+        return proposals(history.window(resolve(history, scope)))
+
+
+def rename(db: Path, scope: Scope, old: str, new: str, *, prefix: bool = False, dry_run: bool = False) -> Renamed:
+    """Let the test `old` continue as `new`: what is stored, and what will still be reported under the old name.
+
+    `old` and `new` are ids; with `prefix`, the beginnings of classes (modules, suites) or files. Raises `UsageError`
+    where nothing has that name, or a run has tests of both names.
+    """
+    with History.open(db, "read" if dry_run else "write") as history:
+        project = resolve(history, Scope(project=scope.project)).project
+        assert project is not None
+        known = history.names(project)
+        pairs = _by_prefix(known, old, new) if prefix else _by_id(known, old, new)
+        joined = len({pair[1] for pair in pairs} & set(known))
+        if not dry_run:
+            history.rename(project, pairs)
+    return Renamed(pairs=tuple(pairs), joined=joined, dry_run=dry_run)
+
+
+def _by_id(known: Sequence[Identity], old: str, new: str) -> list[tuple[Identity, Identity]]:
+    mine = [test for test in known if test.id == old]
+    if not mine:
+        close = get_close_matches(old, [test.id for test in known], n=3)
+        raise UsageError(
+            f"the history holds no test {old!r}",
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else "flakediag tests lists them; --prefix for a whole class",
+        )
+    if old == new:
+        raise UsageError("both names are the same", "name the old and the new id")
+    targets = [test for test in known if test.id == new]
+    if len(mine) > 1 or len(targets) > 1:
+        raise UsageError(
+            f"several tests have the id {(old if len(mine) > 1 else new)!r}", "tell them apart by --prefix"
+        )
+    return [(mine[0], targets[0] if targets else _named(new, mine[0], known))]
+
+
+def _named(id: str, old: Identity, known: Sequence[Identity]) -> Identity:
+    """A test that nothing is known of but its id: the longest known class before a `::`, else up to the last one."""
+    base = id.removesuffix(f" [{old.variant}]") if old.variant else id
+    head = re.split(r"[\[(]", base, maxsplit=1)[0]  # a parameter may hold anything
+    places = [match.start() for match in re.finditer("::", head)]
+    if not places:
+        raise UsageError(f"{id!r} is no id of a test", "write it as flakediag tests does: class::name")
+    classes = {test.classname or test.file for test in known}
+    cut = max((place for place in places if base[:place] in classes), default=places[-1])
+    place, name = base[:cut], base[cut + 2 :]
+    if not old.classname:
+        return Identity("", name, place, old.variant)
+    return Identity(place, name, old.file, old.variant)
+
+
+def _by_prefix(known: Sequence[Identity], old: str, new: str) -> list[tuple[Identity, Identity]]:
+    """Every test whose class, or file, is `old` or begins with it, up to a boundary of names."""
+    if not old or old == new:
+        raise UsageError("--prefix needs an old and a new beginning", "for example: --prefix tests.old tests.new")
+    as_path = tuple(text.replace(".", "/") if "/" not in text else text for text in (old, new))
+
+    def changed(text: str, before: str, after: str) -> str:
+        rest = text.removeprefix(before)
+        inside = text.startswith(before) and (not rest or not before[-1].isalnum() or re.match(r"\W", rest))
+        return after + rest if inside else text
+
+    without_file = defaultdict(list)
+    for test in known:
+        without_file[test._replace(file="")].append(test)
+    pairs = []
+    for test in known:
+        classname = changed(test.classname, old, new)
+        file = changed(test.file, *(as_path if classname != test.classname else (old, new)))
+        renamed = test._replace(classname=classname, file=file)
+        if renamed != test:
+            # The stored test with this name, where only its file is not the one expected.
+            there = without_file[renamed._replace(file="")]
+            pairs.append((test, there[0] if len(there) == 1 else renamed))
+    if not pairs:
+        raise UsageError(f"no class and no file begins with {old!r}", "flakediag tests lists the tests")
+    return pairs

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs flakediag into a virtual environment of its own: the project's Python stays as it is.
+#
+#   TOOL_HOME    the folder for it (default: flakediag in RUNNER_TEMP); a second call finds it done
+#   REQUIREMENT  what to install, such as flakediag==0.1.0 (default: the sources that this file came with)
+#   PYTHON       the Python to do it with (default: python3)
+#   GITHUB_PATH  where there is one, later steps find `flakediag` on their path, and nothing else of the environment
+set -eu
+
+python=${PYTHON:-python3}
+home=${TOOL_HOME:-$RUNNER_TEMP/flakediag}
+sources=$(cd "$(dirname "$0")/.." && pwd)
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "flakediag needs Python 3.11 or later; $python is older or missing (input 'python')" >&2
+    exit 1
+}
+if [ ! -x "$home/bin/flakediag" ]; then
+    "$python" -m venv "$home"
+    "$home/bin/python" -m pip install --quiet --disable-pip-version-check "${REQUIREMENT:-$sources}"
+fi
+mkdir -p "$home/command"
+ln -sf ../bin/flakediag "$home/command/flakediag"
+"$home/command/flakediag" --version
+if [ -n "${GITHUB_PATH:-}" ]; then
+    echo "$home/command" >>"$GITHUB_PATH"
+fi

@@ -1,0 +1,173 @@
+"""A test that was renamed goes on as one test."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from history_samples import counts_of, everything_in, failed, passed, report, skipped, store, told, window_of
+
+from flakediag import upkeep
+from flakediag.errors import UsageError
+from flakediag.history import History
+from flakediag.history.prune import Limits
+from flakediag.model import CaseResult, Identity, Outcome, Renamed, Scope
+
+OLD, NEW = "tests.test_orders::test_old", "tests.test_orders::test_new"
+
+
+def rename(path: Path, old: str = OLD, new: str = NEW, **more: bool) -> Renamed:
+    return upkeep.rename(path, Scope(), old, new, **more)
+
+
+def before_and_after(path: Path) -> None:
+    """Five runs with the old name, five with the new one; both fail once."""
+    for n in range(10):
+        name = "test_old" if n < 5 else "test_new"
+        mine = failed(name) if n in (2, 7) else skipped(name) if n == 4 else passed(name)
+        store(path, report(f"r{n}", passed("test_other"), mine, hours=n))
+
+
+def ids(path: Path) -> set[str]:
+    return {test.id for test in window_of(path).tests}
+
+
+def test_both_pasts_become_one(path: Path, tmp_path: Path) -> None:
+    before_and_after(path)
+    done = rename(path)
+    assert (len(done.pairs), done.joined) == (1, 1)
+    assert ids(path) == {NEW, "tests.test_orders::test_other"}
+    with History.open(path) as history:
+        counted = {each.test.id: (each.runs, each.failures, each.skips) for each in history.tests(Scope())}
+    assert counted[NEW] == (9, 2, 1)
+    always = tmp_path / "always.db"
+    for n in range(10):
+        mine = failed("test_new") if n in (2, 7) else skipped("test_new") if n == 4 else passed("test_new")
+        store(always, report(f"r{n}", passed("test_other"), mine, hours=n))
+    assert told(window_of(path)) == told(window_of(always))
+    assert upkeep.checkup(path).sound
+
+
+def test_a_name_that_is_not_known_yet_is_taken_on(path: Path) -> None:
+    store(path, report("r", failed("test_old")))
+    assert rename(path).joined == 0
+    assert ids(path) == {NEW}
+    store(path, report("s", passed("test_new"), hours=1))
+    assert counts_of(path).tests == 1
+
+
+def test_later_reports_under_the_old_name_are_the_new_one_s(path: Path) -> None:
+    before_and_after(path)
+    rename(path)
+    store(path, report("late", passed("test_old"), hours=20))
+    assert ids(path) == {NEW, "tests.test_orders::test_other"}
+    assert upkeep.checkup(path).sound
+
+
+def test_names_may_change_twice_and_back(path: Path) -> None:
+    store(path, report("r", passed("test_old")))
+    rename(path)
+    rename(path, NEW, "tests.test_orders::test_newest")
+    store(path, report("s", passed("test_old"), hours=1), report("t", passed("test_new"), hours=2))
+    assert ids(path) == {"tests.test_orders::test_newest"}
+    rename(path, "tests.test_orders::test_newest", OLD)
+    store(path, report("u", passed("test_old"), hours=3), report("v", passed("test_newest"), hours=4))
+    assert ids(path) == {OLD}
+    assert upkeep.checkup(path).sound
+
+
+def test_two_tests_of_one_run_are_not_one(path: Path) -> None:
+    store(path, report("r", passed("test_old"), failed("test_new")))
+    before = everything_in(path)
+    with pytest.raises(UsageError, match="run 1 has both"):
+        rename(path)
+    assert everything_in(path) == before
+
+
+def test_a_dry_run_changes_nothing(path: Path) -> None:
+    before_and_after(path)
+    before = everything_in(path)
+    assert rename(path, dry_run=True).joined == 1
+    assert everything_in(path) == before
+
+
+def test_pruned_runs_are_renamed_too(path: Path) -> None:
+    before_and_after(path)
+    with History.open(path, "write") as history:
+        history.prune(Limits(days=None, runs=3), datetime(2026, 3, 2, tzinfo=UTC))
+    rename(path)
+    assert upkeep.checkup(path).sound
+
+
+def test_a_merge_brings_the_renaming_along(path: Path, tmp_path: Path) -> None:
+    before_and_after(path)
+    store(tmp_path / "other.db", report("elsewhere", failed("test_old"), hours=30))
+    rename(path)
+    one, other = tmp_path / "one.db", tmp_path / "two.db"
+    upkeep.merge(one, [path, tmp_path / "other.db"])
+    upkeep.merge(other, [tmp_path / "other.db", path])
+    for merged in (one, other):
+        assert ids(merged) == {NEW, "tests.test_orders::test_other"}
+        assert upkeep.checkup(merged).sound
+    assert told(window_of(one)) == told(window_of(other))
+
+
+def in_place(classname: str, name: str, file: str = "") -> CaseResult:
+    return CaseResult(Identity(classname, name, file), Outcome.PASSED)
+
+
+def test_a_prefix_renames_every_test_below_it_and_no_other(path: Path) -> None:
+    store(
+        path,
+        report(
+            "r",
+            in_place("tests.shop.test_a", "test_x", "tests/shop/test_a.py"),
+            in_place("tests.shop", "test_y"),
+            in_place("tests.shopping.test_a", "test_z", "tests/shopping/test_a.py"),
+            in_place("", "works", "spec/tests.shop.js"),
+        ),
+    )
+    rename(path, "tests.shop", "tests.store", prefix=True)
+    assert {test[:3] for test in window_of(path).tests} == {
+        ("tests.store.test_a", "test_x", "tests/store/test_a.py"),
+        ("tests.store", "test_y", ""),
+        ("tests.shopping.test_a", "test_z", "tests/shopping/test_a.py"),
+        ("", "works", "spec/tests.shop.js"),
+    }
+
+
+def test_a_file_can_be_the_prefix(path: Path) -> None:
+    store(path, report("r", in_place("", "works", "spec/shop/basket.js"), in_place("", "works", "spec/shopping.js")))
+    rename(path, "spec/shop", "spec/store", prefix=True)
+    assert {test.file for test in window_of(path).tests} == {"spec/store/basket.js", "spec/shopping.js"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "prefix", "complaint"),
+    [
+        ("tests.test_orders::test_odl", NEW, False, "holds no test"),
+        (OLD, OLD, False, "the same"),
+        (OLD, "no id", False, "no id of a test"),
+        ("nowhere", "elsewhere", True, "no class and no file"),
+        ("", "x", True, "beginning"),
+    ],
+)
+def test_names_that_make_no_sense_are_refused(path: Path, old: str, new: str, prefix: bool, complaint: str) -> None:
+    before_and_after(path)
+    with pytest.raises(UsageError, match=complaint):
+        rename(path, old, new, prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (Identity("pkg.A", "b"), "pkg.A::c", Identity("pkg.A", "c")),
+        (Identity("pkg.A", "b", "a.py"), "pkg.A::c[x::y]", Identity("pkg.A", "c[x::y]", "a.py")),
+        (Identity("", "b", "a.spec.ts"), "b.spec.ts::b", Identity("", "b", "b.spec.ts")),
+        (Identity("pkg.A", "b"), "pkg::B::c", Identity("pkg::B", "c")),
+    ],
+)
+def test_an_unknown_id_is_taken_apart(path: Path, old: Identity, new: str, expected: Identity) -> None:
+    store(path, report("r", CaseResult(old, Outcome.PASSED)))
+    assert rename(path, old.id, new, dry_run=True).pairs[0][1] == expected
