@@ -240,9 +240,7 @@ def _without(window: Window, added: set[int]) -> Window:
     )
 
 
-def report(
-    db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False
-) -> Report:
+def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False) -> Report:
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
     are drawn from as well."""
     with History.open(db, "read") as history:
