@@ -4,7 +4,7 @@
 # make record the fixtures' recordings anew, by the real runners
 # make docs   the documentation as a site, in build/site
 # make tutorial  docs/tutorial.md anew: what its commands print now
-# make accuracy  docs/accuracy.md anew: how often causes and partners are right (ten minutes)
+# make accuracy  docs/accuracy.md anew: how often causes and partners are right (half an hour at most)
 # Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
 
 PYTHON ?= python3

@@ -16,7 +16,7 @@ from flakediag.analysis.backtest import (
 from flakediag.analysis.window import Window
 from flakediag.gates import belonging
 from flakediag.history import History
-from flakediag.model import Backtest, GatePolicy, QuarantineEntry, Scope
+from flakediag.model import Backtest, GatePolicy, GateRule, QuarantineEntry, Scope
 from flakediag.owners import Ownership
 from flakediag.service import read
 
@@ -45,10 +45,15 @@ def auto_quarantine(days: int) -> Made:
 
 def gate(policy: GatePolicy, ownership: Ownership | None) -> Made:
     """The gate alone, with these rules."""
-    limits = ", ".join(f"{rule.metric} at most {100 * rule.limit:g} %" for rule in policy.rules)
+    limits = ", ".join(f"{_part(rule)} at most {100 * rule.limit:g} %" for rule in policy.rules)
     doubt = "on the rate itself" if policy.strict else "beyond doubt"
     rule = f"the gate alone blocks: it trips {doubt} on {limits}, by the runs so far (at least {policy.min_runs})"
     return lambda window: ("gate", rule, RatePolicy(policy, belonging(window, policy, ownership)))
+
+
+def _part(rule: GateRule) -> str:
+    of = rule.path or rule.owner
+    return f"{rule.metric} of {of}" if of else rule.metric.value
 
 
 def backtest(db: Path, scope: Scope, made: Made, *, learn: int = 0) -> Backtest:

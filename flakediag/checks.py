@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -51,6 +52,11 @@ def check(
     return Check(runs=tuple(checked), branch=scope.branch, refused=refused)
 
 
+def _is_number(what: str) -> bool:
+    """Whether this names a stored run: a number, unless there is a file of that name."""
+    return re.fullmatch(r"[0-9]{1,18}", what) is not None and not Path(what).exists()
+
+
 def _reports(
     history: History,
     what: Sequence[str],
@@ -59,14 +65,18 @@ def _reports(
     stdin: BinaryIO | None,
     now: datetime,
 ) -> tuple[list[RunReport], tuple[FileReport, ...]]:
-    stored = [int(each) for each in what if each.isdecimal() and not Path(each).exists()]
-    paths = [each for each in what if not each.isdecimal() or Path(each).exists()]
+    stored = [int(each) for each in what if _is_number(each)]
+    paths = [each for each in what if not _is_number(each)]
     reports: list[RunReport] = []
     for number in stored:
         try:
-            reports.append(history.run_report(number))
+            report = history.run_report(number)
         except LookupError:
             raise UsageError(f"the history holds no run {number}", "flakediag runs lists them") from None
+        if report.run.project != info.project:
+            whose = report.run.project
+            raise UsageError(f"run {number} is one of project {whose!r}, not of {info.project!r}", f"--project {whose}")
+        reports.append(report)
     refused: list[FileReport] = []
     if paths:
         ci = from_environ(environ)

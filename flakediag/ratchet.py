@@ -27,7 +27,7 @@ def load(path: Path) -> Ratchet | None:
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid JSON: {error}", "set it anew with flakediag gate --ratchet --reset"
         ) from None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from flakediag.analysis.renames import proposals
 from flakediag.analysis.signature import signature_of
@@ -40,25 +41,27 @@ def merge(db: Path, sources: Sequence[Path], progress: Progress | None = None) -
             pass
     done = []
     for source in named:
-        with History.source(source) as history, History.open(db, "write") as target:
-            runs = _told(history.portables(), history.number_of_runs(), str(source), progress)
+        with (
+            History.source(source) as history,
+            History.open(db, "write") as target,
+            _runs_of(history, str(source), progress) as runs,
+        ):
             done.append(_absorb(target, str(source), runs, history.former_names()))
     return tuple(done)
 
 
 def export(db: Path, stream: TextIO, progress: Progress | None = None) -> None:
     """Write the whole history as lines of JSON, of one state of it."""
-    with History.open(db, "read") as history:
-        runs = _told(history.portables(), history.number_of_runs(), "exporting", progress)
+    with History.open(db, "read") as history, _runs_of(history, "exporting", progress) as runs:
         for line in lines.write(history.former_names(), runs):
             stream.write(line + "\n")
 
 
-def export_parquet(db: Path, target: Path, progress: Progress | None = None) -> int:
+def export_parquet(db: Path, target: BinaryIO, progress: Progress | None = None) -> int:
     """Write every result as a row of a Parquet table; returns their number. Raises `UsageError` without pyarrow."""
     parquet.check()
-    with History.open(db, "read") as history:
-        return parquet.write(_told(history.portables(), history.number_of_runs(), "exporting", progress), target)
+    with History.open(db, "read") as history, _runs_of(history, "exporting", progress) as runs:
+        return parquet.write(runs, target)
 
 
 def import_(db: Path, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:
@@ -100,6 +103,14 @@ def _absorb(target: History, path: str, runs: Iterable[Portable], names: Iterabl
         replaced=done.replaced,
         doubled=done.doubled,
     )
+
+
+@contextmanager
+def _runs_of(history: History, what: str, progress: Progress | None) -> Iterator[Iterator[Portable]]:
+    """Every run of the history. Its snapshot ends here also where the reader stops half way, before the file closes."""
+    total = history.number_of_runs()
+    with closing(history.portables()) as runs:
+        yield _told(runs, total, what, progress)
 
 
 def _told(runs: Iterable[Portable], total: int | None, what: str, progress: Progress | None) -> Iterator[Portable]:
@@ -216,8 +227,7 @@ def rename(db: Path, scope: Scope, old: str, new: str, *, prefix: bool = False, 
         known = history.names(project)
         pairs = _by_prefix(known, old, new) if prefix else _by_id(known, old, new)
         joined = len({pair[1] for pair in pairs} & set(known))
-        if not dry_run:
-            history.rename(project, pairs)
+        history.rename(project, pairs, dry_run=dry_run)
     return Renamed(pairs=tuple(pairs), joined=joined, dry_run=dry_run)
 
 

@@ -181,6 +181,19 @@ def test_the_document_fits_its_schema(orders: Path) -> None:
     assert document["blocked"] == sum(entry["blocked"] for entry in document["replayed"])
 
 
+def test_a_term_beyond_the_calendar_never_ends(orders: Path) -> None:
+    ended = run(orders, "quarantine", "--auto", "9" * 12)
+    assert (ended.exit_code, "let through" in ended.stdout) == (ExitCode.OK, True)
+
+
+def test_the_rule_of_a_gate_names_the_part_that_it_looks_at(
+    orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[[tool.flakediag.gate.rules]]\npath = "tests/"\nmax = "5%"\n')
+    assert "on tests of tests/ at most 5 %" in " ".join(run(orders, "gate").stdout.split())
+
+
 @pytest.mark.parametrize(
     "args",
     [["gate"], ["check", "--auto", "3"], ["check", "--max-flaky-rate", "1%"], ["quarantine"], ["luck"]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -191,6 +192,14 @@ def test_a_quarantined_way_of_failing_is_excused_until_its_last_day(db: Path, tm
     assert late.blocks
 
 
+def test_of_two_entries_that_excuse_a_failure_the_last_to_end_is_named(db: Path, tmp_path: Path) -> None:
+    whole = replace(ENTRY, signature=None, expires=date(2026, 3, 9))
+    one = replace(ENTRY, signature=only(checked(db, tmp_path, {1: "F"})).signature)
+    for entries in ([one, whole], [whole, one]):
+        failure = only(checked(db, tmp_path, {1: "F"}, quarantine=entries))
+        assert "until 2026-03-09" in failure.reason
+
+
 def run(db: Path, *args: str) -> Result:
     return CliRunner().invoke(app, ["--db", str(db), "check", *args], prog_name="flakediag")
 
@@ -201,11 +210,30 @@ def test_the_exit_code_says_whether_anything_blocks(db: Path, tmp_path: Path) ->
     blocked = run(db, str(report_of(tmp_path, {1: "F"})))
     assert (blocked.exit_code, "new failure" in blocked.stdout) == (ExitCode.GATE_TRIPPED, True)
     nothing = run(db, str(report_of(tmp_path, dict.fromkeys(range(20), "s"))))
-    assert nothing.exit_code == ExitCode.NOT_ENOUGH_EVIDENCE
+    assert (nothing.exit_code, "not blocked" in nothing.stdout) == (ExitCode.NOT_ENOUGH_EVIDENCE, False)
+    assert "nothing to judge" in nothing.stdout
     broken = tmp_path / "broken.xml"
     broken.write_text("<testsuite", encoding="utf-8")
     unread = run(db, str(broken), str(report_of(tmp_path, {0: "F"})))
     assert (unread.exit_code, "broken.xml" in unread.stdout) == (ExitCode.SOME_FILES_UNREADABLE, True)
+
+
+@pytest.mark.parametrize("scope", [["--branch", "nowhere"], ["--project", "nobody"]], ids=" ".join)
+def test_the_runs_that_it_is_judged_by_can_be_chosen(db: Path, tmp_path: Path, scope: list[str]) -> None:
+    refused = run(db, str(report_of(tmp_path, {})), *scope)
+    assert (refused.exit_code, scope[1] in refused.stderr) == (ExitCode.USAGE, True)
+
+
+def test_a_stored_run_is_not_judged_by_the_history_of_another_project(db: Path, tmp_path: Path) -> None:
+    service.ingest(db, [str(report_of(tmp_path, {1: "F"}))], RunInfo(project="other"), now=NOW, environ={})
+    refused = run(db, str(RUNS + 1), "--project", "default")
+    assert (refused.exit_code, "project 'other'" in refused.stderr) == (ExitCode.USAGE, True)
+    assert run(db, str(RUNS + 1), "--project", "other").exit_code == ExitCode.GATE_TRIPPED
+
+
+def test_a_number_that_no_run_can_have_is_refused(db: Path) -> None:
+    assert run(db, "9" * 18).exit_code == ExitCode.USAGE
+    assert run(db, "9" * 5000).exit_code == ExitCode.USAGE
 
 
 def test_json_and_markdown_hold_the_same_judgement(db: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, change: dict[
     assert str(file) in caught.value.message
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"schema_version": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"schema_version": 1}', "[" * 100_000])
 def test_what_is_no_baseline_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "baseline.json"
     file.write_text(content)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -84,6 +88,23 @@ def test_export_and_import_give_the_same_report(run: Command, tmp_path: Path) ->
     assert report(run, "piped.db") == report(run, "a.db")
 
 
+def test_an_export_that_cannot_be_written_says_so_in_two_lines(run: Command, tmp_path: Path) -> None:
+    device = Path("/dev/full")
+    if not device.exists():
+        pytest.skip("no /dev/full here")
+    for redirected in (False, True):
+        arguments = [sys.executable, "-m", "flakediag", "--db", "a.db", "export"]
+        arguments += [] if redirected else ["-o", str(device)]
+        with device.open("w") as full:
+            result = subprocess.run(
+                arguments, cwd=tmp_path, stdout=full if redirected else None, stderr=subprocess.PIPE, text=True
+            )
+        assert result.returncode == ExitCode.USAGE
+        assert result.stderr.startswith("error: ")
+        assert "cannot be written: No space left" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
 def test_import_names_the_line_that_it_cannot_read(run: Command, tmp_path: Path) -> None:
     head, *lines = run("--db", "a.db", "export").stdout.splitlines()
     (tmp_path / "x.jsonl").write_text("\n".join([head, lines[0], lines[1][:40]]))
@@ -99,6 +120,18 @@ def test_import_names_the_line_that_it_cannot_read(run: Command, tmp_path: Path)
 def test_parquet_goes_to_a_file_only(run: Command) -> None:
     result = run("--db", "a.db", "export", "--format", "parquet")
     assert (result.exit_code, "-o results.parquet" in result.stderr) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_parquet_goes_into_a_pipe_and_not_over_it(run: Command, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        arrived = reader.submit(pipe.read_bytes)
+        assert run("--db", "a.db", "export", "--format", "parquet", "-o", str(pipe)).exit_code == ExitCode.OK
+        assert arrived.result(60).startswith(b"PAR1")
+    assert pipe.is_fifo()
 
 
 def test_prune(run: Command) -> None:

@@ -460,7 +460,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a minute's worth of it")
     parser.add_argument("-o", "--output", type=Path, default=PAGE)
-    parser.add_argument("--minutes", type=float, default=8, help="rows of the curve not begun by then are left open")
+    parser.add_argument("--minutes", type=float, default=30, help="rows of the curve not begun by then are left open")
     options = parser.parse_args(argv)
     until = time.monotonic() + 60 * options.minutes
     text = "\n".join(page(QUICK if options.quick else FULL, options.quick, until)) + "\n"

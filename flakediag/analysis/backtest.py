@@ -137,7 +137,7 @@ class AutoQuarantinePolicy:
     """Every signature of a test is put in quarantine for some days as soon as the test is diagnosed as flaky."""
 
     def __init__(self, days: int) -> None:
-        self._term = timedelta(days=days)
+        self._term = timedelta(days=min(days, timedelta.max.days))
         self._until: dict[tuple[int, str], float] = {}
 
     def blocking(self, past: Past, run: int, failed: Sequence[int]) -> tuple[set[int], str]:

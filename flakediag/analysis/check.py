@@ -203,6 +203,6 @@ class _Known:
 
 
 def _covering(entries: Sequence[QuarantineEntry], texts: Sequence[str]) -> QuarantineEntry | None:
-    """The entry that excuses the last of these ways of failing, where each of them has one; the first to end."""
+    """The entry that excuses the last of these ways of failing, where each of them has one; the last to end."""
     excused = [[e for e in entries if e.signature in (None, text)] for text in texts]
-    return min(excused[-1], key=lambda e: e.expires) if all(excused) else None
+    return max(excused[-1], key=lambda e: e.expires) if all(excused) else None

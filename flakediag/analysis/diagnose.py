@@ -265,6 +265,8 @@ def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
         )
     if not len(serial):
         notes.append("no run has a known order of execution: order dependence cannot be seen in this history")
+    elif len(serial) == 1:
+        notes.append("only one run has a known order of execution: order dependence cannot be seen in this history")
     elif _one_order(window, serial):
         notes.append(
             f"the order never varied in {len(serial)} serial runs: order dependence cannot be seen; "

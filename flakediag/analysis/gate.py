@@ -89,7 +89,7 @@ def judge(rate: Rate, limit: float, *, runs: int, min_runs: int, strict: bool) -
     """One rate against one limit, and the reason. Between the interval's lower end and the rate lies doubt, and the
     suite has its benefit unless the gate is strict."""
     if runs == 0:
-        return GateStatus.NOT_ENOUGH_EVIDENCE, "the history holds no run of this project and branch"
+        return GateStatus.NOT_ENOUGH_EVIDENCE, "no run of this project and branch is in the window"
     if runs < min_runs:
         return GateStatus.NOT_ENOUGH_EVIDENCE, "the history is too short to judge"
     if rate.of == 0:

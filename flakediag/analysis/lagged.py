@@ -247,7 +247,8 @@ class Lagged:
             told = pauses[~np.isnan(pauses)]
             for quantile in self.figures["pauses"] if len(np.unique(told)) > 1 else ():
                 limit = float(np.quantile(told, quantile))
-                found[f"pause {limit:.3g}"] = np.nan_to_num(pauses, nan=np.inf) <= limit
+                seconds = np.format_float_positional(limit, precision=3, fractional=False, trim="-")
+                found[f"pause {seconds}"] = np.nan_to_num(pauses, nan=np.inf) <= limit
         return found
 
     def _recovered(self, test: int, failed: Bools, rows: Bools) -> tuple[str, Doubles, list[tuple[int, ...]], Any]:

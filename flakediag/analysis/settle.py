@@ -124,7 +124,7 @@ def _run_before(evidence: Sequence[Evidence]) -> Iterator[Gap]:
     found = next((e for e in evidence if e.kind.startswith("previous-run") and e.weight > 0), None)
     if found is None:
         return
-    after = " or ".join(found.data.get("tests", ())[:1]) or "such a run"
+    after = next(iter(found.data.get("tests", ())), "such a run")
     yield Gap(
         "run-before",
         f"whether what an earlier run left on the host is behind it, {after} and then the test alone in a second run "
@@ -138,11 +138,9 @@ def _order(likely: Sequence[Category], evidence: Sequence[Evidence], record: Rec
         return
     reason, needed = found.data.get("reason"), found.data.get("shuffled_runs_needed")
     if reason == "order never varied":
-        yield Gap(
-            "order",
-            f"the order never varied in {found.data['runs']} runs: {needed} runs shuffled over the whole suite "
-            "would decide whether it matters",
-        )
+        runs = found.data["runs"]
+        same = "only one run tells its order" if runs == 1 else f"the order never varied in {runs} runs"
+        yield Gap("order", f"{same}: {needed} runs shuffled over the whole suite would decide whether it matters")
     elif reason == "order unknown":
         yield Gap(
             "order",
@@ -171,15 +169,15 @@ def shuffles_to_name(candidates: int, rate: float) -> int:
     return ceil(log2(max(2, candidates)) / (log2(1.5) * entropy))
 
 
-def _repetitions(record: Record) -> int:
-    """After so many clean repetitions the test would fail less often alone than it does, with 95 %."""
-    return min(clean_runs_needed(record.rate), int(weights("settle")["most_repetitions"]))
+def _repeated(record: Record, under: str = "") -> str:
+    """So many repetitions that, where all pass, the test fails less often so than it does, with 95 %; or the most."""
+    needed, most = clean_runs_needed(record.rate), int(weights("settle")["most_repetitions"])
+    would = "would tell" if needed <= most else f"(of the {needed} that it takes at this rate) would begin to tell"
+    return f"{min(needed, most)} repetitions of the test alone{under} {would}"
 
 
 def _alone(record: Record) -> Gap:
-    return Gap(
-        "alone", f"{_repetitions(record)} repetitions of the test alone would tell whether it needs the others to fail"
-    )
+    return Gap("alone", f"{_repeated(record)} whether it needs the others to fail")
 
 
 def _few(record: Record) -> Gap:
@@ -192,7 +190,6 @@ def _few(record: Record) -> Gap:
 
 
 def _of_cause(category: Category, record: Record) -> Iterator[Gap]:
-    times = _repetitions(record)
     if category is Category.ORDER:
         yield _alone(record)
     elif category in (Category.TIMING, Category.CONCURRENCY):
@@ -200,9 +197,7 @@ def _of_cause(category: Category, record: Record) -> Iterator[Gap]:
             yield Gap(
                 "times", "no duration of the test is recorded: with durations, a timeout that runs out would show"
             )
-        yield Gap(
-            "load", f"{times} repetitions of the test alone under CPU load would tell whether it is a matter of time"
-        )
+        yield Gap("load", f"{_repeated(record, ' under CPU load')} whether it is a matter of time")
     elif category is Category.PORT:
         yield Gap("output", "the server's own log would tell a taken port from a slow start: captured output is needed")
     elif category is Category.RANDOMNESS:

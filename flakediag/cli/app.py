@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import io
 import keyword
 import os
@@ -124,7 +125,8 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
         sys.stdout.flush()  # now, while a closed pipe can still be told from a crash
         return result if isinstance(result, int) else ExitCode.OK
     except (ClosedPipe, BrokenPipeError):
-        return _closed_pipe()
+        _silence_stdout()
+        return ExitCode.CLOSED_PIPE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except click.Abort:  # click's word for ^C
@@ -136,13 +138,22 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
         return ExitCode.USAGE
     except click.ClickException as error:
         return _user_error(UserError(error.format_message()))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            return _bug(error, args)
+        _silence_stdout()
+        return _user_error(UserError(f"the output cannot be written: {error.strerror}"))
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.OK
     except Exception as error:
-        from flakediag.cli.crash import tell
+        return _bug(error, args)
 
-        tell(error, args)
-        return ExitCode.BUG
+
+def _bug(error: Exception, args: Sequence[str]) -> int:
+    from flakediag.cli.crash import tell
+
+    tell(error, args)
+    return ExitCode.BUG
 
 
 def _user_error(error: UserError) -> int:
@@ -157,14 +168,13 @@ def _user_error(error: UserError) -> int:
     return error.exit_code
 
 
-def _closed_pipe() -> int:
+def _silence_stdout() -> None:
     # Python flushes standard output once more on its way out; give it somewhere to go.
     with contextlib.suppress(OSError, ValueError):  # a stream without a file behind it needs nothing
         target = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, target)
         os.close(nowhere)
-    return ExitCode.CLOSED_PIPE
 
 
 def _apply(command: click.Group) -> click.Group:

@@ -22,7 +22,7 @@ from flakediag.cli.options import (
     scope_options,
 )
 from flakediag.cli.output import opened
-from flakediag.cli.quarantine import entries_in_force
+from flakediag.cli.quarantine import PLACE, entries_in_force
 from flakediag.errors import ExitCode, UsageError
 from flakediag.model import GatePolicy, Metric
 
@@ -34,12 +34,23 @@ POLICIES = ("gate", "check", "quarantine")
 
 @make_command(short_help="Replay the history under a policy: what it would have blocked and let through.")
 @click.argument("policy", type=click.Choice(POLICIES), metavar="POLICY")
-@click.option("--max-flaky-rate", type=RateType(), metavar="RATE", help="gate: the limit. Default: as configured.")
-@click.option("--metric", type=click.Choice([m.value for m in Metric]), help="gate: what the rate is of.")
+@click.option(
+    "--max-flaky-rate", type=RateType(), metavar="RATE", help="gate: the limit. Default: as configured for gate."
+)
+@click.option(
+    "--metric", type=click.Choice([m.value for m in Metric]), help="gate: what the rate is of. Default: tests."
+)
 @click.option("--strict", is_flag=True, help="gate: trip on the rate itself, without the benefit of the doubt.")
-@click.option("--min-runs", type=click.IntRange(min=1), metavar="N", help="gate: fewer runs than this decide nothing.")
+@click.option(
+    "--min-runs", type=click.IntRange(min=1), metavar="N", help="gate: fewer runs decide nothing. Default: 10."
+)
 @click.option("--auto", type=click.IntRange(min=1), metavar="DAYS", help="quarantine: every known flake, for so long.")
-@click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help="quarantine: the file of its entries.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"quarantine: its file {PLACE}",
+)
 @click.option("--learn", type=click.IntRange(min=0), default=0, metavar="N", help="Let the first N runs only teach.")
 @scope_options
 @format_option("text", "json")

@@ -19,21 +19,21 @@ from flakediag.cli.options import (
     scope_options,
 )
 from flakediag.cli.output import opened
-from flakediag.cli.quarantine import entries_in_force
+from flakediag.cli.quarantine import PLACE, entries_in_force
 from flakediag.errors import ExitCode
 from flakediag.model import Check
 
 
 @make_command(short_help="Judge the failures of a run: known flake, or to be looked at.")
 @click.argument("what", nargs=-1, required=True, metavar="RUN|PATH...")
-@click.option("--commit", metavar="SHA", help="The commit that was tested.")
-@click.option("--run-branch", metavar="NAME", help="The branch that was tested.")
+@click.option("--commit", metavar="SHA", help="The commit that was tested. Default: as the report or the CI says.")
+@click.option("--run-branch", metavar="NAME", help="The branch that was tested. Default: as the report or the CI says.")
 @click.option(
     "--quarantine",
     "quarantine_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The quarantine (FLAKEDIAG_QUARANTINE). Default: flakediag-quarantine.json, here or in a folder above.",
+    help=f"The quarantine {PLACE}",
 )
 @scope_options
 @format_option("text", "json", "markdown", "github")
@@ -67,7 +67,7 @@ def command(
     Examples:
       flakediag check build/test-results
       flakediag check 217
-      flakediag check build/test-results --format markdown >> "$GITHUB_STEP_SUMMARY"
+      flakediag check build/test-results -f markdown >> "$GITHUB_STEP_SUMMARY"
       flakediag check build/test-results --format github
 
     \b

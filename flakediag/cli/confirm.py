@@ -173,13 +173,15 @@ class _Observer:
             width = max(40, shutil.get_terminal_size().columns) if terminal else None
             shown = Options(width=width, color=self._session.color(terminal=terminal))
             experiment.write_plans([plan], "text", sys.stderr, shown)
-            click.echo(f"in {Path.cwd()}, {self._budget}; each run is chosen by what the ones before it said", err=True)
+            chosen = "; each run is chosen by what the ones before it said" if plan.leading else ""
+            click.echo(f"in {Path.cwd()}, {self._budget}{chosen}", err=True)
         if not self._yes:
             try:
                 self.refused = not click.confirm("run it?", err=True)
             except click.Abort:
                 if sys.stdin.isatty():
                     raise
+                click.echo(err=True)
                 raise UsageError("nobody is there to be asked", "say --yes to run, or --dry-run to see") from None
         return not self.refused
 

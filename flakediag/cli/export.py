@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
 from flakediag.cli.options import Session, make_command, output_option, pass_session
@@ -38,6 +35,7 @@ def command(session: Session, format_name: str, output: str) -> None:
       flakediag export --format parquet -o results.parquet
     """
     from flakediag import upkeep
+    from flakediag.report.format import binary
 
     db = session.history()
     with progress(session, "exporting") as advance:
@@ -47,11 +45,5 @@ def command(session: Session, format_name: str, output: str) -> None:
             return
         if output == "-":
             raise UsageError("Parquet is no text", "name a file: -o results.parquet")
-        part = Path(f"{output}.{os.getpid()}.part")
-        try:
-            upkeep.export_parquet(db, part, advance)
-            part.replace(output)
-        except OSError as error:
-            raise UsageError(f"{output} cannot be written: {error.strerror or error}") from error
-        finally:
-            part.unlink(missing_ok=True)
+        with opened(session, output) as (stream, options):
+            upkeep.export_parquet(db, binary(stream, options, "Parquet", "results.parquet"), advance)

@@ -37,16 +37,32 @@ EXIT = {
 
 @make_command(short_help="Exit 1 when the suite is too flaky.")
 @click.option(
-    "--max-flaky-rate", type=RateType(), metavar="RATE", help="The limit: 1% or 0.01. Required unless configured."
+    "--max-flaky-rate",
+    type=RateType(),
+    metavar="RATE",
+    help="The limit: 1% or 0.01 (FLAKEDIAG_MAX_FLAKY_RATE). Required unless configured.",
 )
-@click.option("--metric", type=click.Choice([m.value for m in Metric]), help="What the rate is of. Default: tests.")
-@click.option("--strict", is_flag=True, help="Trip on the rate itself, without the benefit of the doubt.")
 @click.option(
-    "--min-runs", type=click.IntRange(min=1), metavar="N", help="Fewer runs than this decide nothing. Default: 10."
+    "--metric",
+    type=click.Choice([m.value for m in Metric]),
+    help="What the rate is of (FLAKEDIAG_METRIC). Default: tests.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Trip on the rate itself, without the benefit of the doubt (FLAKEDIAG_STRICT)."
+)
+@click.option(
+    "--min-runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Fewer runs than this decide nothing (FLAKEDIAG_MIN_RUNS). Default: 10.",
 )
 @click.option("--new-only", is_flag=True, help="Count only tests that are not flaky on the baseline branch.")
-@click.option("--baseline", metavar="BRANCH", help="The branch that --new-only compares with.")
-@click.option("--ratchet", is_flag=True, help="Also trip when the suite is worse than the stored baseline.")
+@click.option("--baseline", metavar="BRANCH", help="The branch that --new-only compares with (FLAKEDIAG_BASELINE).")
+@click.option(
+    "--ratchet",
+    is_flag=True,
+    help="Also trip when the suite is worse than the stored baseline (FLAKEDIAG_RATCHET_FILE).",
+)
 @click.option("--update", is_flag=True, help="With --ratchet: store what has become better, or a first baseline.")
 @click.option("--reset", is_flag=True, help="With --ratchet: store the suite as it is, better or worse.")
 @click.option("--owner", metavar="NAME", help="Only the tests of this owner, by CODEOWNERS.")
@@ -91,7 +107,7 @@ def command(
     Examples:
       flakediag gate --max-flaky-rate 1%
       flakediag gate --max-flaky-rate 0.05 --metric runs --since 14d
-      flakediag gate --max-flaky-rate 0% --new-only --baseline main --branch "$BRANCH"
+      flakediag gate --max-flaky-rate 0% --new-only --baseline main
       flakediag gate --ratchet --update
 
     \b
@@ -148,11 +164,14 @@ def command(
         anew={Metric.TESTS, settings.metric, *(rule.metric for rule in rules)} if ratchet and stored is None else (),
     )
     if update or reset:
-        if decision.runs < decision.min_runs or not all(rate.of for rate in measured.rates.values()):
-            raise UsageError("too few runs to store a baseline", "read more reports, or lower --min-runs")
-        with opened(session, str(file)) as (stream, _):
-            write_ratchet(measured, stream)
-        session.say(f"stored {file}")
+        if decision.runs >= decision.min_runs and all(rate.of for rate in measured.rates.values()):
+            with opened(session, str(file)) as (stream, _):
+                write_ratchet(measured, stream)
+            session.say(f"stored {file}")
+        elif not session.quiet:
+            click.echo(
+                "note: nothing is stored, there are too few runs: read more reports, or lower --min-runs", err=True
+            )
     from flakediag.report import decision as formats
 
     with opened(session, output) as (stream, options):
@@ -172,7 +191,11 @@ def rules_of(settings: Settings, owner: str | None = None) -> tuple[GateRule, ..
     whole = tuple(
         GateRule(metric=metric, limit=limit, owner=owner) for metric, limit in limits.items() if limit is not None
     )
-    return whole + tuple(rule for rule in settings.rules if owner is None or rule.owner == owner)
+    if owner is None:
+        return whole + settings.rules
+    from flakediag.owners import is_owner
+
+    return whole + tuple(rule for rule in settings.rules if rule.owner is not None and is_owner(owner, (rule.owner,)))
 
 
 def ratchet_file(settings: Settings) -> Path:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,20 +28,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class Session:
-    """What the global options say. Settings are read when a command first asks for them."""
+    """What the global options say. Settings are read when a command first asks for them.
+
+    flags: what the command's own options say, by field of `Settings`; they may come in one after the other.
+    """
 
     given: dict[str, Any] = field(default_factory=dict)
     flags: dict[str, Any] = field(default_factory=dict)
+    _read: tuple[dict[str, Any], Settings] | None = field(default=None, init=False)
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         from flakediag import config
 
         file = self.given.get("config") or os.environ.get("FLAKEDIAG_CONFIG") or None
         flags = {"db": self.given.get("db"), **self.flags}
+        if self._read is not None and self._read[0] == flags:
+            return self._read[1]
         settings = config.load(flags, environ=os.environ, directory=Path.cwd(), file=Path(file) if file else None)
-        if settings.source:
+        if settings.source and self._read is None:
             self.say(f"settings from {settings.source}")
+        self._read = flags, settings
         return settings
 
     @property
@@ -183,10 +190,23 @@ def scope_options(function: F) -> F:
     """`--since`, `--branch`, `--all-branches` and `--project`, gathered by `scope`."""
     for option in reversed(
         (
-            click.option("--since", type=Moment(ago=True), metavar="WHEN", help="Only runs since a date or age (14d)."),
-            click.option("--branch", metavar="NAME", help="Only runs of this branch."),
+            click.option(
+                "--since",
+                type=Moment(ago=True),
+                metavar="WHEN",
+                help="Only runs since a date or age (14d). Default: 90 days before the newest (FLAKEDIAG_DAYS).",
+            ),
+            click.option(
+                "--branch",
+                metavar="NAME",
+                help="Only runs of this branch (FLAKEDIAG_BRANCH). Default: the main branch, if there is one.",
+            ),
             click.option("--all-branches", is_flag=True, help="The runs of every branch."),
-            click.option("--project", metavar="NAME", help="The project, where the history holds several."),
+            click.option(
+                "--project",
+                metavar="NAME",
+                help="The project, where the history holds several (FLAKEDIAG_PROJECT).",
+            ),
         )
     ):
         function = option(function)

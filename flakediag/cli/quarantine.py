@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flakediag.model import QuarantineEntry
 
 DAYS = 14
+PLACE = "(FLAKEDIAG_QUARANTINE). Default: flakediag-quarantine.json, here or in a folder above."
 RUNNERS = ("pytest", "surefire", "gradle", "jest", "vitest", "go", "rspec", "playwright")
 
 file_option = click.option(
@@ -33,7 +34,7 @@ file_option = click.option(
     "path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The quarantine (FLAKEDIAG_QUARANTINE). Default: flakediag-quarantine.json, here or in a folder above.",
+    help=f"The quarantine {PLACE}",
 )
 
 
@@ -46,7 +47,7 @@ def command() -> None:
 
     \b
     Examples:
-      flakediag quarantine add test_total --reason 'polluted by test_import' --ticket SHOP-12
+      flakediag quarantine add test_total --reason 'polluted by test_import'
       flakediag quarantine list --check
       flakediag quarantine expire --recovered
       flakediag quarantine export --for go
@@ -55,7 +56,7 @@ def command() -> None:
     Exit codes:
       0  done
       1  list --check: an entry has expired
-      2  refused: an unknown or stable test, a day too far ahead, a file that is not understood
+      2  refused: a test unknown or not flaky, a day too far ahead, a bad file
     """
 
 
@@ -95,8 +96,8 @@ def add(
     \b
     Examples:
       flakediag quarantine add test_total --reason 'polluted by test_import'
-      flakediag quarantine add test_upload --reason 'slow storage' --owner @infra --ticket SHOP-12 --days 30
-      flakediag quarantine add test_upload --signature Timeout --reason 'slow storage' --until 2030-06-30
+      flakediag quarantine add test_upload --reason slow --ticket A-12 --days 30
+      flakediag quarantine add test_upload --reason slow --signature Timeout
     """
     if days is not None and until is not None:
         raise click.UsageError("--days and --until exclude each other")
@@ -106,14 +107,15 @@ def add(
     from flakediag.quarantine import verbs
 
     now = datetime.now(UTC)
-    if not reason.strip():
-        raise UsageError("--reason must say something")
+    for option, value in (("--reason", reason), ("--signature", signature)):
+        if value is not None and not value.strip():  # the file would not be understood any more
+            raise UsageError(f"{option} must say something")
     target, entries = _read(session, path, must_exist=False)
     decision = verbs.Decision(
         reason=reason,
         expires=until.date() if until else _later(now.date(), DAYS if days is None else days),
-        owner=owner or None,
-        ticket=ticket or None,
+        owner=owner.strip() or None if owner else None,
+        ticket=ticket.strip() or None if ticket else None,
         signature=signature,
         any_way=any_way,
         force=force,
@@ -160,7 +162,7 @@ def list_(
     \b
     Examples:
       flakediag quarantine list
-      flakediag quarantine list --check --format markdown >> "$GITHUB_STEP_SUMMARY"
+      flakediag quarantine list --check -f markdown >> "$GITHUB_STEP_SUMMARY"
 
     \b
     Exit codes:
@@ -249,7 +251,7 @@ def export(session: Session, /, runner: str, path: Path | None, format_name: str
     \b
     Examples:
       flakediag quarantine export --for go
-      flakediag quarantine export --for rspec --format file -o flakediag-quarantine.rb
+      flakediag quarantine export --for rspec -f file -o flakediag-quarantine.rb
       flakediag quarantine export --for jest --format without
     """
     from flakediag.quarantine import selections, verbs

@@ -77,7 +77,9 @@ def note(
     problem: str,
     observer: Observer,
     leading: Explanation | None = None,
+    remaining: int | None = None,
 ) -> None:
+    """Keep what the run said, and tell it. `leading` and `remaining` are those of the search by order if not given."""
     if leading is None:
         claim, search = bench.search.claim, bench.search
         words = claim_words(bench, claim) if claim is not None else "the order does not matter"
@@ -89,7 +91,7 @@ def note(
         failed=failed,
         seconds=carried.seconds,
         leading=leading,
-        remaining=bench.search.expected_runs(),
+        remaining=bench.search.expected_runs() if remaining is None else remaining,
         problem=problem,
     )
     bench.tried.append(tried)
@@ -108,7 +110,8 @@ def outcome_of(
 ) -> Outcome:
     notes = [bench.runner.limits] if bench.runner.limits and way == Way.ORDER.value else []
     if bench.earlier and way == Way.ORDER.value:
-        notes.append(f"{bench.earlier} earlier experiments on the same code count here too; --fresh leaves them out")
+        some = "1 earlier experiment" if bench.earlier == 1 else f"{bench.earlier} earlier experiments"
+        notes.append(f"counting in {some} on the same code; --fresh leaves them out")
     return Outcome(
         test=bench.finding.id,
         way=way,

@@ -38,18 +38,22 @@ def contrast(bench: Bench, way: Way, observer: Observer) -> Outcome:
                 counts[what][1] += 1
                 alike += failed and bool(signatures_in(carried) & bench.known)
             chance = _by_chance(counts[hot], counts[cold])
-            note(bench, what, carried, failed, problem, observer, Explanation(_contrast_words(counts), 1 - chance))
-            if min(counts[hot][1], counts[cold][1]) >= LEAST and chance < DOUBT:
+            leading = Explanation(f"not by chance: failed {_contrast_words(counts)}", 1 - chance)
+            missing = sum(max(0, LEAST - runs) for _, runs in counts.values())
+            note(bench, what, carried, failed, problem, observer, leading, missing)
+            if not missing and chance < DOUBT:
                 break
     except KeyboardInterrupt:
         interrupted = True
     sure = min(counts[hot][1], counts[cold][1]) >= LEAST and chance < DOUBT
     standing = "confirmed" if sure else "interrupted" if interrupted else "stuck" if silent else "open"
+    if not any(runs for _, runs in counts.values()):
+        return outcome_of(bench, way.value, standing, "nothing was learnt", None)
     says = (
         "" if sure else ", which may be chance" if any(k for k, _ in counts.values()) else ": the failure did not show"
     )
     odds = f" (by chance: {chance:.2g})" if sure else ""
-    if sure and 2 * alike <= counts[hot][0]:
+    if sure and bench.known and 2 * alike <= counts[hot][0]:
         standing, odds = "open", f"{odds}, but with another failure than the recorded one"
     return outcome_of(
         bench, way.value, standing, f"failed {_contrast_words(counts)}{odds}{says}", 1 - chance,

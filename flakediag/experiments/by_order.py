@@ -58,10 +58,8 @@ def _order_outcome(bench: Bench, standing: str) -> Outcome:
     claim, probability = search.claim, search.probability
     failures = sum(trial.failed for trial in search.trials)
     if claim is None:
-        conclusion = (
-            f"{'not order-dependent' if standing == Standing.CHANCE.value else 'probably not order-dependent'}: "
-            f"it failed in {failures} of {len(search.trials)} experiments, whatever ran before it"
-        )
+        unsure = "" if standing == Standing.CHANCE.value else "probably not order-dependent: "
+        conclusion = f"{unsure}it failed in {failures} of {len(search.trials)} experiments, whatever ran before it"
         if not search.trials:
             conclusion = "nothing was learnt"
         return outcome_of(bench, Way.ORDER.value, standing, conclusion, probability)

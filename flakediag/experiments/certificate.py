@@ -21,7 +21,8 @@ def certify(db: Path, test: str, scope: Scope, setup: Setup, observer: Observer,
     rate = found.finding.rate
     if rate.count == 0:
         raise UsageError(f"{found.finding.id} never failed in the history", "there is nothing to be certified")
-    needed = clean_runs_needed(max(rate.low, 1e-4))
+    low = max(rate.low, 1e-4)
+    needed = clean_runs_needed(low)
     before, after = _worst(found)
     step = Step(what=f"the test {after}, {needed} times", command=command_of(found, before))
     asked = Plan(test=found.finding.id, way=Way.ORDER, leading=(), first=step, expected=needed)
@@ -37,16 +38,19 @@ def certify(db: Path, test: str, scope: Scope, setup: Setup, observer: Observer,
             silent = silent + 1 if outcome is None else 0
             failed = bool(outcome)
             clean += outcome is False
-            limit = _ruled_out(clean)
-            leading = Explanation(f"{clean} of {needed} clean runs", 1 - limit)
-            note(found, f"the test {after}", carried, outcome, carried.problem, observer, leading)
+            seen = 0.0 if failed else 1 - (1 - low) ** clean
+            leading = Explanation(
+                f"it would have failed by now if it were not fixed: {_clean(clean)} of {needed}", seen
+            )
+            left = 0 if failed else needed - clean
+            note(found, f"the test {after}", carried, outcome, carried.problem, observer, leading, left)
     except KeyboardInterrupt:
         interrupted = True
     if failed:
-        return outcome_of(found, "fixed", "not-fixed", f"not fixed: it failed after {clean} clean runs {after}", None)
+        return outcome_of(found, "fixed", "not-fixed", f"it failed {after}, after {_clean(clean)}", None)
     if clean == 0:
         return outcome_of(found, "fixed", "interrupted" if interrupted else "stuck", "nothing was learnt", None)
-    says = f"{clean} clean runs {after}: with 95 % its failure rate is now below {_percent(_ruled_out(clean))}"
+    says = f"{_clean(clean)} {after}: with 95 % its failure rate is now below {_percent(_ruled_out(clean))}"
     if clean < needed:
         says += f"; its own rate demands {needed}"
     standing = "fixed" if clean >= needed else "interrupted" if interrupted else "open"
@@ -69,6 +73,10 @@ def _worst(bench: Bench) -> tuple[tuple[int, ...], str]:
 def _ruled_out(clean: int) -> float:
     """The rate that so many clean runs rule out with 95 %: (1 - p)^n = 0.05."""
     return 1.0 if clean == 0 else 1 - 0.05 ** (1 / clean)
+
+
+def _clean(runs: int) -> str:
+    return f"{runs} clean {'run' if runs == 1 else 'runs'}"
 
 
 def _percent(rate: float) -> str:

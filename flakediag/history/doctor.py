@@ -98,6 +98,9 @@ def _file(path: Path) -> Iterator[CheckupFinding]:
 def _content(conn: sqlite3.Connection) -> Iterator[CheckupFinding]:
     application_id: int = conn.execute("PRAGMA application_id").fetchone()[0]
     version: int = conn.execute("PRAGMA user_version").fetchone()[0]
+    if not application_id and not version and conn.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+        yield CheckupFinding("schema", _NOTE, "nothing has been stored in this history yet")
+        return
     if application_id != schema.APPLICATION_ID:
         yield CheckupFinding("schema", _PROBLEM, "not a flakediag history: its application_id is another's")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -211,7 +211,7 @@ class History:
         with connection.open_source(path, busy_timeout) as conn:
             yield cls(conn, path, busy_timeout)
 
-    def portables(self) -> Iterator[Portable]:
+    def portables(self) -> Generator[Portable, None, None]:
         """Every run, in order of arrival, to be moved elsewhere; all of one state of the history."""
         from flakediag.history import portable
 
@@ -285,13 +285,19 @@ class History:
             number = runs.project_id(conn, project)
             return () if number is None else tuple(sorted(rename.tests_of(conn, number)))
 
-    def rename(self, project: str, pairs: Sequence[tuple[Identity, Identity]]) -> None:
+    def rename(self, project: str, pairs: Sequence[tuple[Identity, Identity]], *, dry_run: bool = False) -> None:
         """Give tests new names, all or none: results that are stored and such as come later under the old names.
 
-        Raises `UsageError` where a run has a test under both names.
+        Raises `UsageError` where a run has a test under both names, also in a dry run.
         """
         from flakediag.history import rename
 
+        if dry_run:
+            with self._snapshot() as conn:
+                number = runs.project_id(conn, project)
+                if number is not None:
+                    rename.check(conn, number, [rename.Pair(*pair) for pair in pairs])
+            return
         with self._writing(foreign_keys=False) as conn:
             number = runs.project_id(conn, project)
             if number is not None:

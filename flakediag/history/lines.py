@@ -48,12 +48,10 @@ def read_head(line: str) -> list[FormerName]:
     head = _object(line)
     if head.get("format") != FORMAT:
         raise LineError("not an export of flakediag")
-    if not isinstance(head.get("version"), int) or head["version"] > VERSION:
+    if type(head.get("version")) is not int or head["version"] > VERSION:
         raise LineError(f"an export of version {head.get('version')}; this flakediag reads versions up to {VERSION}")
     with _Shaped():
-        return [
-            FormerName(each["project"], _test_from(each["old"]), _test_from(each["new"])) for each in head["renames"]
-        ]
+        return [_former_name_from(each) for each in _list("renames", head["renames"])]
 
 
 def read_run(line: str) -> Portable:
@@ -61,13 +59,14 @@ def read_run(line: str) -> Portable:
     said = _object(line)
     with _Shaped():
         run = _run_from(said["run"])
-        files = tuple(_file_from(file) for file in said["files"])
+        files = tuple(_file_from(file) for file in _list("files", said["files"]))
         loaded: RunReport | PrunedRun
         if "pruned" in said:
             loaded = _pruned_from(run, files, said["pruned"])
             number = loaded.results
         else:
-            loaded = RunReport(run=run, files=files, results=tuple(_result_from(each) for each in said["results"]))
+            results = tuple(_result_from(each) for each in _list("results", said["results"]))
+            loaded = RunReport(run=run, files=files, results=results)
             number = len(loaded.results)
     return Portable(run=run, files=files, results=number, pruned="pruned" in said, load=lambda: loaded)
 
@@ -80,7 +79,9 @@ class _Shaped:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyError):
             raise LineError(f"{error.args[0]!r} is missing") from error
-        if isinstance(error, TypeError | ValueError | AttributeError) and not isinstance(error, LineError):
+        if isinstance(error, TypeError | ValueError | AttributeError | OverflowError) and not isinstance(
+            error, LineError
+        ):
             raise LineError(str(error)) from error
 
 
@@ -91,7 +92,7 @@ def _line(document: Json) -> str:
 def _object(line: str) -> Json:
     try:
         said = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LineError(f"not JSON: {error}") from error
     if not isinstance(said, dict):
         raise LineError("not a JSON object")
@@ -100,6 +101,13 @@ def _object(line: str) -> Json:
 
 def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _moment_from(said: Mapping[str, Any], name: str) -> datetime:
+    value = datetime.fromisoformat(said[name])
+    if value.tzinfo is None:
+        raise LineError(f"{name} has no zone")
+    return value.astimezone(UTC)
 
 
 def _run(run: Run) -> Json:
@@ -117,14 +125,15 @@ def _run(run: Run) -> Json:
 
 
 def _run_from(said: Mapping[str, Any]) -> Run:
-    moment = datetime.fromisoformat(said["started_at"])
-    if moment.tzinfo is None:
-        raise LineError("started_at has no zone")
-    run = Run(**{**said, "started_at": moment, "order": Order(said["order"])})
+    run = Run(**{**said, "started_at": _moment_from(said, "started_at"), "order": Order(said["order"])})
     for name in ("digest", "project", "producer", "commit", "branch", "job", "shard", "host", "url"):
         _expect(name, getattr(run, name), str, type(_RUN_DEFAULTS.get(name)))
-    for name in ("attempt", "id", "duration", "parallelism"):
-        _expect(name, getattr(run, name), int, float if name in ("duration", "parallelism") else int, type(None))
+    _expect("attempt", run.attempt, int)
+    _expect("id", run.id, int, type(None))
+    for name in ("duration", "parallelism"):
+        _expect(name, getattr(run, name), int, float, type(None))
+    for name in ("experiment", "ordered_classes"):
+        _expect(name, getattr(run, name), bool)
     for name, text in run.properties.items():
         _expect(name, text, str)
     return run
@@ -133,6 +142,17 @@ def _run_from(said: Mapping[str, Any]) -> Run:
 def _expect(name: str, value: object, *kinds: type) -> None:
     if not isinstance(value, kinds):
         raise LineError(f"{name} is {value!r}")
+
+
+def _list(name: str, value: object) -> list[Any]:
+    _expect(name, value, list)
+    assert isinstance(value, list)
+    return value
+
+
+def _former_name_from(said: Mapping[str, Any]) -> FormerName:
+    _expect("project", said["project"], str)
+    return FormerName(said["project"], _test_from(said["old"]), _test_from(said["new"]))
 
 
 def _file(file: InputFile) -> Json:
@@ -163,6 +183,10 @@ def _test_from(said: Mapping[str, str]) -> Identity:
     if {*map(type, test)} != {str}:
         raise LineError("the name of a test is no text")
     return test
+
+
+def _tests_from(said: Mapping[str, Any], name: str) -> tuple[Identity, ...]:
+    return tuple(_test_from(test) for test in _list(name, said[name]))
 
 
 def _attempt(outcome: Outcome, duration: float | None, failure: FailureDetail | None) -> Json:
@@ -219,13 +243,15 @@ def _pruned(pruned: PrunedRun) -> Json:
 
 
 def _pruned_from(run: Run, files: tuple[InputFile, ...], said: Mapping[str, Any]) -> PrunedRun:
+    for name in ("results", "failures", "errors", "skips"):
+        _expect(name, said[name], int)
     return PrunedRun(
         run=run,
         files=files,
-        pruned_at=datetime.fromisoformat(said["at"]),
-        executed=tuple(_test_from(test) for test in said["executed_tests"]),
-        skipped=tuple(_test_from(test) for test in said["skipped_tests"]),
-        failed=tuple(_test_from(test) for test in said["failed_tests"]),
+        pruned_at=_moment_from(said, "at"),
+        executed=_tests_from(said, "executed_tests"),
+        skipped=_tests_from(said, "skipped_tests"),
+        failed=_tests_from(said, "failed_tests"),
         results=said["results"],
         failures=said["failures"],
         errors=said["errors"],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from flakediag.errors import UsageError
 from flakediag.history.portable import Portable
@@ -25,7 +25,7 @@ def check() -> None:
         )
 
 
-def write(runs: Iterable[Portable], target: Path) -> int:
+def write(runs: Iterable[Portable], target: BinaryIO) -> int:
     """One row for each result, pruned runs left out; returns their number. Everything is held in memory."""
     check()
     import pandas
@@ -35,7 +35,9 @@ def write(runs: Iterable[Portable], target: Path) -> int:
     for name in (*_TEXTS, "classname", "name", "file", "variant", "outcome", "failure_type"):
         if name in table:
             table[name] = table[name].astype("category")
-    table.to_parquet(target, engine="pyarrow", index=False)
+    written = io.BytesIO()  # pyarrow asks a file for its position, which a pipe has not
+    table.to_parquet(written, engine="pyarrow", index=False)
+    target.write(written.getbuffer())
     return len(table)
 
 

@@ -48,6 +48,7 @@ def candidates(conn: sqlite3.Connection, limits: Limits) -> list[int]:
     """The runs beyond the limits that still have results. Experiments are counted apart from the runs of a branch."""
     days = "0" if limits.days is None else "started_at >= :oldest"
     number = "0" if limits.runs is None else "place <= :runs"
+    most = None if limits.runs is None else min(limits.runs, 2**62)  # what SQLite can take
     found: list[int] = []
     for project, newest in conn.execute(
         f"SELECT project_id, max(started_at) FROM runs WHERE {NOT_PRUNED} GROUP BY project_id"
@@ -61,7 +62,7 @@ def candidates(conn: sqlite3.Connection, limits: Limits) -> list[int]:
             f" PARTITION BY branch, experiment ORDER BY started_at DESC, digest DESC) AS place"
             f" FROM runs WHERE project_id = :project AND {NOT_PRUNED})"
             f" WHERE NOT ({days}) AND NOT ({number}) ORDER BY id",
-            {"project": project, "oldest": oldest, "runs": limits.runs},
+            {"project": project, "oldest": oldest, "runs": most},
         )
         found += [row[0] for row in rows]
     return found

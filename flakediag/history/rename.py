@@ -47,6 +47,14 @@ def tests_of(conn: sqlite3.Connection, project: int) -> dict[Identity, int]:
     return {Identity(*map(untext, row[1:])): row[0] for row in rows}
 
 
+def check(conn: sqlite3.Connection, project: int, pairs: Sequence[Pair]) -> None:
+    """Change nothing; raise `UsageError` where a run has a test under both names."""
+    found = [(_stored(conn, project, old), _stored(conn, project, new, former=True)) for old, new in pairs]
+    moved = {old: new for old, new in found if old is not None and new is not None and old != new}
+    if moved:
+        _refuse_both(conn, moved)
+
+
 def move(conn: sqlite3.Connection, project: int, pairs: Sequence[Pair]) -> None:
     """Rename stored tests, within the transaction that the caller holds, with foreign keys off.
 

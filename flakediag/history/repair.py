@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from flakediag.history import doctor, portable, prune, recount
+from flakediag.history import doctor, portable, prune, recount, schema
 from flakediag.history.portable import FormerName, Portable
 
 _CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
@@ -92,7 +92,7 @@ class Salvage:
         self.lost = 0
 
     def runs(self) -> Iterator[Portable]:
-        with closing(doctor.raw(self._path, self._busy_timeout)) as conn:
+        with closing(self._raw()) as conn:
             for run_id in self._numbers(conn):
                 try:
                     found = portable.portable(conn, run_id)
@@ -113,9 +113,20 @@ class Salvage:
                 )
 
     def names(self) -> tuple[FormerName, ...]:
-        with closing(doctor.raw(self._path, self._busy_timeout)) as conn, suppress(sqlite3.Error):
+        with closing(self._raw()) as conn, suppress(sqlite3.Error):
             return portable.former_names(conn)
         return ()
+
+    def _raw(self) -> sqlite3.Connection:
+        """The file as it is. A history of an earlier version cannot be brought up to date where it is damaged: the
+        tables that it lacks are laid beside it, empty."""
+        conn = doctor.raw(self._path, self._busy_timeout)
+        with suppress(sqlite3.DatabaseError):  # whatever cannot be read is told by the queries that need it
+            there = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            for name, statement in schema.LATER_TABLES.items():
+                if name not in there:
+                    conn.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        return conn
 
     def _numbers(self, conn: sqlite3.Connection) -> Iterator[int]:
         """Of all runs; where their list cannot be read, of all that there may have been."""

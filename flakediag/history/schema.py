@@ -31,7 +31,7 @@ def _views_for_people(conn: sqlite3.Connection) -> None:
 def _pruned_runs_and_renames(conn: sqlite3.Connection) -> None:
     """A pruned run keeps its header, its sets and the set of the tests that failed: from these the counters can be
     recomputed. A renamed test keeps its former names, so that reports still to come under them are its own."""
-    for statement in _UPKEEP:
+    for statement in LATER_TABLES.values():
         conn.execute(statement)
 
 
@@ -201,15 +201,15 @@ CREATE TABLE test_counters ( -- What became of each test over all its runs on al
 """,
 )
 
-_UPKEEP = (
-    """
+LATER_TABLES = {
+    "pruned_runs": """
 CREATE TABLE pruned_runs ( -- Runs whose results `flakediag prune` has dropped; their headers, sets and files stay
   run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE, -- the run
   pruned_at TEXT NOT NULL, -- when, in UTC, ISO 8601 with microseconds
   failed_set_id INTEGER NOT NULL REFERENCES test_sets -- the tests of which an attempt failed
 ) STRICT
 """,
-    """
+    "renames": """
 CREATE TABLE renames ( -- Former names of tests; what arrives under one of them is stored as the test it names
   digest BLOB PRIMARY KEY, -- of the former name, made like the digest of a test
   test_id INTEGER NOT NULL REFERENCES tests, -- the test, under the name that it has now
@@ -219,7 +219,8 @@ CREATE TABLE renames ( -- Former names of tests; what arrives under one of them 
   variant TEXT NOT NULL -- of the former name
 ) STRICT, WITHOUT ROWID
 """,
-)
+}
+"""Tables that came after the first version, by name."""
 
 _VIEWS = (
     """

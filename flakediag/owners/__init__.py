@@ -83,7 +83,7 @@ def owned(report: Report, ownership: Ownership, owner: str | None = None) -> Rep
 def no_codeowners() -> UsageError:
     return UsageError(
         f"the checkout at the working directory has no CODEOWNERS file ({', '.join(PLACES)})",
-        "write one, or name it with flakediag owners --file",
+        "write one; only flakediag owners takes one from elsewhere, with --file",
     )
 
 

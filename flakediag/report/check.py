@@ -23,6 +23,7 @@ STATUS = {
     FailureStatus.TWICE_RUNNING: ("failed twice running", "bold red"),
     FailureStatus.BROKEN_BEFORE: ("broken before", "bold red"),
 }
+_STYLE = {"blocked": "bold red", "not blocked": "bold green", "nothing to judge": "bold yellow"}
 
 
 def write(checked: Check, format_name: str, stream: TextIO, options: Options) -> None:
@@ -76,6 +77,13 @@ def _failure(failure: CheckedFailure) -> Document:
     }
 
 
+def headline(checked: Check) -> str:
+    """What became of it in two or three words, in lower case."""
+    if checked.blocks:
+        return "blocked"
+    return "not blocked" if any(run.executed for run in checked.runs) else "nothing to judge"
+
+
 def summary(checked: Check) -> str:
     """One line: what blocks and what does not."""
     failures = [failure for run in checked.runs for failure in run.failures]
@@ -84,7 +92,7 @@ def summary(checked: Check) -> str:
     recovered = sum(failure.recovered for failure in failures)
     executed = sum(run.executed for run in checked.runs)
     if not executed:
-        return "no test was executed: there is nothing to judge"
+        return "no test was executed"
     parts = [f"{plural(blocking, 'failure blocks', 'failures block')}" if blocking else "nothing blocks"]
     if excused:
         parts.append(f"{excused} excused")
@@ -117,8 +125,8 @@ def cause_of(failure: CheckedFailure) -> str:
 
 
 def _text(checked: Check, out: Screen) -> None:
-    verdict = ("blocked", "bold red") if checked.blocks else ("not blocked", "bold green")
-    out.line("check: ", verdict, f" · {summary(checked)}", hang=7)
+    said = headline(checked)
+    out.line("check: ", (said, _STYLE[said]), f" · {summary(checked)}", hang=7)
     for run in checked.runs:
         if len(checked.runs) > 1 and run.failures:
             out.heading(_name(run))
@@ -141,7 +149,7 @@ def _text(checked: Check, out: Screen) -> None:
 
 def _markdown(checked: Check) -> Iterator[Part]:
     yield Part((f"{marker('check', checked.runs[0].run.project if checked.runs else '')}\n\n",))
-    yield Part((f"### {'Blocked' if checked.blocks else 'Not blocked'}: {escape(summary(checked))}\n\n",))
+    yield Part((f"### {headline(checked).capitalize()}: {escape(summary(checked))}\n\n",))
     for run in checked.runs:
         if run.outage:
             yield Part((f"> {escape(outage_of(run))}\n\n",))
@@ -168,4 +176,4 @@ def _entry(failure: CheckedFailure) -> str:
     return f"- {said}\n  {code(failure.signature)}\n"
 
 
-__all__ = ["FORMATS", "STATUS", "as_document", "cause_of", "outage_of", "summary", "write"]
+__all__ = ["FORMATS", "STATUS", "as_document", "cause_of", "headline", "outage_of", "summary", "write"]

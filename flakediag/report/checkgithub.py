@@ -12,8 +12,8 @@ from flakediag.report.issues import source
 
 
 def write(checked: Check, stream: TextIO) -> None:
-    blocked = "Blocked" if checked.blocks else "Not blocked"
-    annotate(_annotations(checked), Annotation("notice", f"flakediag check: {blocked}", check.summary(checked)), stream)
+    said = Annotation("notice", f"flakediag check: {check.headline(checked)}", check.summary(checked))
+    annotate(_annotations(checked), said, stream)
 
 
 def _annotations(checked: Check) -> Iterator[Annotation]:

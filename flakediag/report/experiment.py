@@ -170,12 +170,13 @@ def write_outcome(outcome: Outcome, format_name: str, stream: TextIO, options: O
     style = {"confirmed": "bold green", "fixed": "bold green", "not-fixed": "bold red"}.get(outcome.standing, "bold")
     out.line((visible(outcome.test), "bold"))
     known = "" if outcome.probability is None else f" ({odds(outcome.probability)})"
-    out.line((outcome.standing.replace("-", " "), style), f"{known}: {visible(outcome.conclusion)}", indent=2, hang=2)
+    standing = outcome.standing.replace("-", " ", 1)
+    out.line((standing, style), f"{known}: {visible(outcome.conclusion)}", indent=2, hang=2)
     out.line(f"{plural(len(outcome.tried), 'run')}, {plural(outcome.executions, 'test execution')}", indent=2)
     for id, role in outcome.parties:
         out.line(f"{role}: {visible(id)}", indent=2)
     if outcome.reproduce:
-        out.line("reproduce:", indent=2)
+        out.line("reproduce:" if outcome.way == "order" else "reproduce, where that is so:", indent=2)
         out.verbatim(shell(outcome.reproduce, None), indent=4)
     for note in outcome.notes:
         out.line((f"note: {visible(note)}", "dim"), indent=2, hang=2)

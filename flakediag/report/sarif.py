@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from flakediag import __version__
-from flakediag.model import Finding, Report, SignatureFinding
+from flakediag.model import Finding, Report, SignatureFinding, Verdict
 from flakediag.report import document, issues, wording
 from flakediag.report.document import Document
 from flakediag.report.format import Options
@@ -109,8 +109,9 @@ def _message(finding: Finding, signature: SignatureFinding | None) -> Iterator[s
     if signature is None or signature is finding.signatures[0]:
         said = [issues.title(finding), *issues.sentences(finding)]
     else:  # why and what to do were found for the way in which it mostly fails
+        flaky = finding.verdict is Verdict.FLAKY
         said = [
-            f"Flaky test: {wording.cause(signature.diagnosis)}",
+            f"Flaky test: {wording.cause(signature.diagnosis)}" if flaky else issues.title(finding),
             f"{wording.test_id(finding)} fails in this way too",
         ]
         evidence = wording.decisive(signature.diagnosis)

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from flakediag.model import (
     Checkup,
+    CheckupFinding,
     CheckupStatus,
     Identity,
     MergedSource,
@@ -23,6 +24,7 @@ from flakediag.report.screen import Screen
 from flakediag.report.text import commit, day, iso, number, percent, plural, visible
 
 _STYLE = {CheckupStatus.FINE: "green", CheckupStatus.NOTE: "yellow", CheckupStatus.PROBLEM: "bold red"}
+_REPAIRED = {"references", "totals", "counters"}  # the problems that --repair does away with
 _SHOWN = 20  # pairs of a rename by prefix
 
 
@@ -97,8 +99,12 @@ def write_checkup(checkup: Checkup, format_name: str, stream: TextIO, options: O
         out.line(("salvaged", "bold"), f"  {visible(checkup.salvaged.path)}: {_taken(checkup.salvaged)}", indent=1)
     elif any(finding.remedy == "--salvage NEW" for finding in checkup.findings):
         out.line("what can be read of it can be copied: flakediag doctor --salvage NEW")
-    elif not checkup.sound and checkup.repaired is None:
+    elif checkup.repaired is None and any(finding.subject in _REPAIRED for finding in _problems(checkup)):
         out.line("flakediag doctor --repair does what stands after the arrows")
+
+
+def _problems(checkup: Checkup) -> list[CheckupFinding]:
+    return [finding for finding in checkup.findings if finding.status is CheckupStatus.PROBLEM]
 
 
 def _checkup(checkup: Checkup) -> Document:

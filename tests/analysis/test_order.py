@@ -415,3 +415,17 @@ def test_a_big_suite_is_surveyed_first() -> None:
     plan = Plan(tests=4000, default=300, shuffled=340)
     window, found = evidence(plan, OrderDependence(victims=(2000,), polluters=(3100,), cleaners=(150,)))
     assert named(window, found[2000])[:2] == [(3100, "polluter"), (150, "cleaner")]
+
+
+def test_a_group_none_of_whose_tests_ran_is_not_one_test_that_did_not() -> None:
+    flake = OrderDependence(victims=(VICTIM,), cleaners=tuple(range(60, 70)), brittle=True)
+    window, found = evidence(Plan(tests=100, shuffled=60), flake)
+    home = window.tests[60].classname
+    assert f"runs in which no test of {home} had run before it" in found[VICTIM].summary
+
+
+def test_a_name_that_begins_like_a_chain_is_no_chain() -> None:
+    window, _ = simulate(Plan(tests=20, shuffled=40), [OrderDependence(victims=(3,), cleaners=(7,), brittle=True)], 1)
+    tests = (*window.tests[:7], Identity(window.tests[7].classname, "both sides agree"), *window.tests[8:])
+    [[own]] = find(replace(window, tests=tests), subjects_of(window))
+    assert "both sides agree had not yet run before it" in own.summary

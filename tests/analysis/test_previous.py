@@ -58,6 +58,28 @@ def test_what_a_run_leaves_on_its_host_is_found_with_who_left_it(plan, flakes, f
     assert first.id == ids[POLLUTER] or (first.kind == "group" and ids[POLLUTER].startswith(first.id))
 
 
+def test_a_group_whose_tests_run_apart_is_named_and_the_order_within_runs_says_nothing_against_it():
+    many = LeftBehind(victims=(VICTIM,), polluters=tuple(range(60, 70)), consumed=True, at_exit=True)
+    found, ids = causes(Plan(tests=80, default=80, hosts=2, share=0.6, per_class=5), [many], 7)
+    cause = found[ids[VICTIM]]
+    [evidence] = earlier(cause)
+    home = "tests.area_001.test_module_0006"
+    assert f"a test of {home} had run in the run before it on the same host" in evidence.summary
+    first = evidence.partners[0]
+    assert (first.id, first.kind, first.role) == (home, "group", "polluter")
+    assert "silence-order" not in {e.kind for e in cause.evidence}
+
+
+def test_the_runs_that_their_own_order_explains_are_said_to_be_left_out():
+    found, ids = causes(*NAMED[2][:2], 5)
+    [evidence] = earlier(found[ids[VICTIM]])
+    _, here, _, there = evidence.data["counts"]
+    assert here + there == evidence.data["runs_with_a_run_before"]
+    assert (
+        f"but for {78 - here - there} in which it had to fail by the order" in evidence.summary
+    )  # of 80, on two hosts
+
+
 def test_a_known_dependence_is_carried_over_to_the_next_run():
     found, ids = causes(Plan(tests=80, shuffled=80, hosts=2), left_behind(cleaners=(CLEANER,)), 5)
     cause = found[ids[VICTIM]]

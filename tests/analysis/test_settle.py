@@ -115,6 +115,17 @@ def test_few_failures_say_how_many_runs_bring_more():
     assert few.summary == "it failed only once: about 54 more runs would bring it to 3 failures at this rate"
 
 
+def test_a_single_run_of_known_order_is_no_order_that_never_varied():
+    once = speaks(ORDER, 0.0, "last-writer", reason="order never varied", runs=1, shuffled_runs_needed=12)
+    assert (asked(once).settle or "").startswith("only one run tells its order: 12 runs")
+
+
+def test_fewer_repetitions_than_a_rare_failure_takes_do_not_promise_to_tell():
+    often, rare = (asked(speaks(T, 0.9), record=Record(runs, 4)).settle or "" for runs in (40, 400))
+    assert "repetitions of the test alone under CPU load would tell" in often
+    assert rare.startswith("100 repetitions of the test alone under CPU load (of the 266 that it takes at this rate)")
+
+
 def test_a_sure_diagnosis_lacks_nothing():
     found = asked(speaks(T, 5.0, "timing-plateau"), record=Record(2, 1, *[False] * 5))
     assert (found.settle, found.missing) == (None, ())

@@ -73,7 +73,7 @@ def test_the_heatmap_shows_the_tests_of_the_table(visit: Any) -> None:
     page = visit(REPORT)
     assert page.inner_text("#heat-size").startswith("4 tests × 52 runs")
     page.select_option("#cause", "timing")
-    assert page.inner_text("#heat-size").startswith("1 tests × 52 runs")
+    assert page.inner_text("#heat-size").startswith("1 test × 52 runs")
     page.select_option("#cause", "")
     page.select_option("#verdict", "broken")
     assert not page.is_visible("#heat")  # nothing is known of its runs
@@ -113,7 +113,7 @@ def test_an_address_with_a_test_opens_it(visit: Any) -> None:
     for part in (
         "flaky passed and failed on commit 3f2a91c",
         "+6.1\norder-dependence: failed in 23 of 23 runs where",
-        "polluter\n93 %\ntests.test_import::test_import_orders",
+        "polluter\n93 %\ntests.test_import::test_import_orders\ncleaner\n31 %\ntests.test_import::test_cleanup\n",
         "Run every test inside a transaction",
         "def rolled_back():",
         "Ran before it, when it failed",

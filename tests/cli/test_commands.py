@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -39,6 +40,16 @@ def test_every_command_has_help_with_examples_that_parse(name: str) -> None:
         words = shlex.split(re.split(r" {3,}| [|>]", example)[0])[2:]
         command.make_context(name, words, obj=None)
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_into_80_columns(name: str) -> None:
+    """Where it can: click folds prose, but neither the lines of a block nor the choices of an option."""
+    command = commands()[name]
+    more = command.commands.values() if isinstance(command, click.Group) else ()
+    for each in (command, *more):
+        blocks = [line for line in inspect.cleandoc(each.help or "").split("\n\n") if "\b" in line]
+        assert [line for block in blocks for line in block.splitlines() if len(line) > 78] == [], each.name
 
 
 def test_the_reference_is_what_the_commands_say() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,12 +80,17 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
         process.run(["no-such-program"], tmp_path, environ={}, timeout=1, log=tmp_path / "log")
 
 
-def test_load_is_bounded() -> None:
-    with load.pressure(2, 0.2):
-        threads = threading.active_count()
-    assert threading.active_count() == threads  # processes, not threads; and none is left to be waited for
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+def test_load_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = [], subprocess.Popen
+
+    def remembered(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(start(*args, **options))
+        return started[-1]
+
+    monkeypatch.setattr("subprocess.Popen", remembered)
+    with load.pressure(2, 30):
+        assert [child.poll() for child in started] == [None, None]
+    assert len(started) == 2 and None not in [child.returncode for child in started]  # ended, and waited for
 
 
 def test_a_held_port_is_taken_and_then_free() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -169,18 +170,27 @@ def test_the_certificate(project: Project) -> None:
     project.recorded([run % 2 == 0 for run in range(12)], runs=12, shuffled=False)
     outcome = experiments.certify(project.db, TEST, Scope(), project.setup(runs=3), Watcher(), now=NOW)
     assert outcome.standing == "open"
+    assert [tried.leading.text.rpartition(": ")[2].split()[0] for tried in outcome.tried] == ["1", "2", "3"]
+    assert [a.remaining - b.remaining for a, b in pairwise(outcome.tried)] == [1, 1], (
+        "the certificate's, not a search's"
+    )
     assert (
         "3 clean runs alone: with 95 % its failure rate is now below 63 %; its own rate demands" in outcome.conclusion
     )
     write_suite(project.folder, None, victim="assert False")
     outcome = experiments.certify(project.db, TEST, Scope(), project.setup(runs=3), Watcher(), now=NOW)
     assert (outcome.standing, len(outcome.tried)) == ("not-fixed", 1)
+    assert outcome.conclusion == "it failed alone, after 0 clean runs"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("message", "standing"),
-    [("OSError: [Errno 98] Address already in use", "confirmed"), ("AssertionError: assert 1 == 2", "open")],
+    [
+        ("OSError: [Errno 98] Address already in use", "confirmed"),
+        ("AssertionError: assert 1 == 2", "open"),
+        ("", "confirmed"),  # it never failed where it was recorded: no failure is another one
+    ],
 )
 def test_a_port_that_is_held_shows_the_failure(project: Project, message: str, standing: str) -> None:
     import socket
@@ -190,11 +200,25 @@ def test_a_port_that_is_held_shows_the_failure(project: Project, message: str, s
         port = free.getsockname()[1]
     body = f"import socket\n    with socket.socket() as s:\n        s.bind(('127.0.0.1', {port}))"
     write_suite(project.folder, None, victim=body)
-    project.recorded([run % 2 == 0 for run in range(8)], shuffled=False, message=message)
+    project.recorded([bool(message) and run % 2 == 0 for run in range(8)], shuffled=False, message=message)
     outcome = project.confirm(port=port, way=Way.PORT, runs=12)
     assert outcome.standing == standing
     assert f"in 5 of 5 runs with port {port} held and in 0 of 5 runs with port {port} free" in outcome.conclusion
     assert ("another failure" in outcome.conclusion) == (standing == "open")
+
+
+class Impatient(Watcher):
+    def starting(self, number: int, what: str, command: Sequence[str]) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("way", [Way.ORDER, Way.TIMING])
+def test_an_interrupt_before_the_first_run_is_over_taught_nothing(project: Project, way: Way) -> None:
+    write_suite(project.folder, None)
+    project.recorded([run % 2 == 0 for run in range(8)], shuffled=False)
+    outcome = project.confirm(Impatient(), way=way)
+    assert outcome.standing == "interrupted"
+    assert outcome.conclusion.startswith("nothing")
 
 
 # A mail is written by a thread that takes a fifth of a second of CPU; the test gives it half a second, and looks.

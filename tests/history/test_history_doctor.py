@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history_samples import counts_of, everything_in, failed, passed, report, store, suite, window_of
+from history_samples import counts_of, everything_in, failed, passed, report, store, suite, told, window_of
 
 from flakediag import upkeep
 from flakediag.errors import HistoryError, UsageError
+from flakediag.history import schema
 from flakediag.model import Checkup, CheckupStatus
+from flakediag.report.format import Options
+from flakediag.report.upkeep import write_checkup
 
 
 @pytest.fixture
@@ -116,9 +121,21 @@ def test_other_files_are_told_from_histories(tmp_path: Path) -> None:
     assert problems(upkeep.checkup(text)) == {"reading"}
     other = tmp_path / "other.db"
     edit(other, "CREATE TABLE t (a)")
-    assert problems(upkeep.checkup(other)) == {"schema"}
+    checkup = upkeep.checkup(other)
+    assert problems(checkup) == {"schema"}
+    shown = io.StringIO()
+    write_checkup(checkup, "text", shown, Options())
+    assert "--repair" not in shown.getvalue()  # it would refuse the file
     with pytest.raises(HistoryError, match="no history here"):
         upkeep.checkup(tmp_path / "nothing.db")
+
+
+@pytest.mark.parametrize("begin", [Path.touch, lambda path: edit(path, "PRAGMA journal_mode = WAL")])
+def test_a_history_that_was_only_begun_is_not_taken_for_another_file(path: Path, begin: Callable[[Path], None]) -> None:
+    begin(path)  # as a first ingest or merge leaves it that is killed early
+    checkup = upkeep.checkup(path)
+    assert checkup.sound
+    assert notes(checkup) == {"schema"}
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
@@ -200,3 +217,15 @@ def test_a_sound_history_can_be_copied_whole(history: Path, tmp_path: Path) -> N
     assert checkup.salvaged is not None
     assert (checkup.salvaged.runs, checkup.salvaged.lost) == (6, 0)
     assert counts_of(tmp_path / "copy.db").results == counts_of(history).results
+
+
+@pytest.mark.parametrize("step", range(1, schema.VERSION))
+def test_a_history_of_an_earlier_version_is_saved_whole(path: Path, tmp_path: Path, step: int) -> None:
+    runs = [suite(f"r{n}", hours=n, fails=("test_b",)) for n in range(3)]
+    store(path, *runs)
+    before = told(window_of(path))[:-1]  # without the failures: `store` masks nothing in their texts
+    edit(path, *(f"DROP TABLE {name}" for name in schema.LATER_TABLES), f"PRAGMA user_version = {step}")
+    checkup = upkeep.checkup(path, salvage=tmp_path / "rescued.db")
+    assert checkup.salvaged is not None
+    assert (checkup.salvaged.runs, checkup.salvaged.lost) == (3, 0)
+    assert told(window_of(tmp_path / "rescued.db"))[:-1] == before

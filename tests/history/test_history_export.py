@@ -146,6 +146,13 @@ def line(**changed: Any) -> str:
     return json.dumps({"run": run | changed, "files": [], "results": []})
 
 
+def pruned_line(**changed: Any) -> str:
+    counts = dict.fromkeys(("results", "failures", "errors", "skips"), 0)
+    tests = {f"{word}_tests": [] for word in ("executed", "skipped", "failed")}
+    said = {"at": "2026-03-01T10:00:00Z", **counts, **tests, **changed}
+    return json.dumps({"run": json.loads(line())["run"], "files": [], "pruned": said})
+
+
 @pytest.mark.parametrize(
     ("text", "number", "complaint"),
     [
@@ -161,6 +168,18 @@ def line(**changed: Any) -> str:
         (f"{HEAD}\n{line(order='random')}", 2, "random"),
         (f"{HEAD}\n{line(attempt='one')}", 2, "attempt"),
         (f"{HEAD}\n{line(unknown=1)}", 2, "unknown"),
+        (f"{HEAD}\n{line(attempt=None)}", 2, "attempt is None"),
+        (f"{HEAD}\n{line(experiment='yes')}", 2, "experiment is 'yes'"),
+        (f"{HEAD}\n{line(ordered_classes=None)}", 2, "ordered_classes is None"),
+        (f"{HEAD}\n{line(started_at='0001-01-01T00:00:00+14:00')}", 2, "out of range"),
+        (f"{HEAD}\n{line(pruned=None)}", 2, "pruned"),
+        (f"{HEAD}\n{pruned_line(results='many')}", 2, "results is 'many'"),
+        (f"{HEAD}\n{pruned_line(at='2026-03-01T10:00:00')}", 2, "at has no zone"),
+        (f"{HEAD}\n{pruned_line(failed_tests='abc')}", 2, "failed_tests is 'abc'"),
+        (f"{HEAD}\n{line()}".replace('"results": []', '"results": {}'), 2, "results is {}"),
+        (f"{HEAD}\n{'[' * 100_000}", 2, "not JSON"),
+        (HEAD.replace("[]", '[{"project":5,"old":{},"new":{}}]'), 1, "project is 5"),
+        (HEAD.replace("1", "true"), 1, "version True"),
         (f"{HEAD}\n{line(properties={'a': 1})}", 2, "a is 1"),
         (f'{HEAD}\n{{"run": {{}}, "files": 3, "results": []}}', 2, "missing"),
     ],
@@ -188,19 +207,19 @@ def test_an_export_that_contradicts_itself_is_refused_whole(path: Path, lines: l
     assert everything_in(path)["runs"] == []
 
 
-def test_parquet_says_what_it_needs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_says_what_it_needs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(path, suite("r"))
     monkeypatch.setattr("flakediag.history.parquet.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="needs the library pyarrow") as raised:
-        upkeep.export_parquet(path, tmp_path / "x.parquet")
+        upkeep.export_parquet(path, io.BytesIO())
     assert "flakediag[parquet]" in str(raised.value.hint)
 
 
-def test_parquet_has_a_row_for_each_result(path: Path, tmp_path: Path) -> None:
+def test_parquet_has_a_row_for_each_result(path: Path) -> None:
     pytest.importorskip("pyarrow")
     import pandas
 
-    target = tmp_path / "x.parquet"
+    target = io.BytesIO()
     assert upkeep.export_parquet(full(path), target) == 5 * 4 + 4 + 5 + 5
     table = pandas.read_parquet(target)
     assert set(table["outcome"]) == {"passed", "failed", "skipped"}

@@ -68,6 +68,7 @@ def starts(path: Path) -> list[int]:
         ({"days": 2, "runs": 4}, [6, 7, 8, 9]),  # within either limit is within the limits
         ({"days": 5, "runs": 1}, [4, 5, 6, 7, 8, 9]),
         ({"days": 10**9}, list(range(10))),
+        ({"runs": 10**30}, list(range(10))),
         ({"days": 0}, [9]),
     ],
 )

@@ -77,11 +77,12 @@ def test_names_may_change_twice_and_back(path: Path) -> None:
     assert upkeep.checkup(path).sound
 
 
-def test_two_tests_of_one_run_are_not_one(path: Path) -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_two_tests_of_one_run_are_not_one(path: Path, dry_run: bool) -> None:
     store(path, report("r", passed("test_old"), failed("test_new")))
     before = everything_in(path)
     with pytest.raises(UsageError, match="run 1 has both"):
-        rename(path)
+        rename(path, dry_run=dry_run)
     assert everything_in(path) == before
 
 

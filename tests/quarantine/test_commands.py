@@ -129,6 +129,7 @@ def test_what_is_there_already_gets_the_new_day_and_keeps_its_people(project: Pa
         (["test_0", "--reason", "x", "--signature", "t"], "is part of 2 signatures"),
         (["test_", "--reason", "x"], "is part of 10 test ids"),
         (["test_0", "--reason", " "], "--reason must say something"),
+        (["test_0", "--reason", "x", "--signature", " ", "--force"], "--signature must say something"),
         (["test_0", "--reason", "x", "--days", "1", "--until", "2030-01-01"], "exclude each other"),
         (["test_0", "--reason", "x", "--signature", "Key", "--any"], "exclude each other"),
         (["test_1", "--reason", "x", "--force"], "never failed in the window"),
@@ -139,6 +140,11 @@ def test_what_add_refuses_leaves_no_file(project: Path, args: list[str], said: s
     result = run("add", *args)
     assert (result.exit_code, said in result.stderr) == (ExitCode.USAGE, True), result.stderr
     assert not (project / file.NAME).exists()
+
+
+def test_blank_people_are_nobody(project: Path) -> None:
+    assert run("add", "test_0", "--reason", "x", "--owner", " ", "--ticket", "\t").exit_code == 0
+    assert {(entry.owner, entry.ticket) for entry in kept(project)} == {(None, None)}
 
 
 def test_force_insists(project: Path) -> None:
@@ -173,6 +179,14 @@ def test_list_says_what_is_to_be_done(project: Path) -> None:
     assert "3 entries, 1 expired" in text
     assert "2 days ago" in text and "the last day" in text
     assert "**1 expired**" in run("list", "--format", "markdown").stdout
+
+
+@pytest.mark.parametrize("args", [["list"], ["export", "--for", "go"], ["expire", VICTIM, "--recovered"]], ids=" ".join)
+def test_the_branch_that_is_looked_at_can_be_chosen(project: Path, args: list[str]) -> None:
+    put(project, made(VICTIM))
+    assert run(*args).exit_code == ExitCode.OK
+    refused = run(*args, "--branch", "nowhere")
+    assert (refused.exit_code, "nowhere" in refused.stderr) == (ExitCode.USAGE, True)
 
 
 def test_list_check_fails_when_an_entry_has_expired(project: Path) -> None:

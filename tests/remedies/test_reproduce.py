@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flakediag.model import Category, Diagnosis, Identity, Partner
@@ -174,18 +174,16 @@ def test_the_shell_takes_every_command(category: Category, framework: str) -> No
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 
+@example(";", "0", "go")
 @given(NAMES, NAMES, st.sampled_from(["pytest", "jest", "vitest", "go", "rspec", "dotnet"]))
 def test_names_stay_words_of_the_command(classname: str, name: str, framework: str) -> None:
     command = order(Identity(classname, name), framework, ("p.Q::r", "test", "polluter"))
     if command is None:
         return
     assert command.isprintable() or not command.isascii()
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    words = list(lexer)
     # No word is a shell operator that a name brought in, and none of a name's words is an option.
-    assert not any(re.fullmatch(r"[();<>|&]+", word) for word in words)
-    assert all(not word.startswith("-") or word.split("=")[0] in OPTIONS for word in words)
+    assert not re.search(r"[();<>|&]", re.sub(r"'[^']*'|\"'\"", "quoted", command))
+    assert all(not word.startswith("-") or word.split("=")[0] in OPTIONS for word in shlex.split(command))
 
 
 OPTIONS = {

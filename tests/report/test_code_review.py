@@ -158,7 +158,7 @@ def test_what_blocks_is_an_error_and_what_is_excused_a_notice() -> None:
         ("error", "New failure"),
         ("notice", "Known flake"),
         ("notice", "Passed on retry"),
-        ("notice", "flakediag check: Blocked"),
+        ("notice", "flakediag check: blocked"),
     ]
     assert found[0][1]["file"] == "tests/test_a.py"
     assert found[1][2].endswith("Cause: order-dependence 98 %")
@@ -280,6 +280,14 @@ def test_each_signature_is_a_result_under_its_own_cause() -> None:
     assert "2 failures like this: TimeoutError" in found[1]["message"]["text"]
     assert found[0]["partialFingerprints"] != found[1]["partialFingerprints"]
     assert sample.FIX.summary not in found[1]["message"]["text"]
+
+
+def test_no_signature_of_a_broken_test_is_called_flaky() -> None:
+    first = sample.TOTAL.signatures[0]
+    broken = replace(sample.BROKEN, signatures=(first, replace(first, text="TimeoutError")))
+    found = sarif(sample.report(broken))["results"]
+    assert [result["ruleId"] for result in found] == ["broken", "broken"]
+    assert all(result["message"]["text"].startswith("Broken test since 9999999999") for result in found)
 
 
 def test_a_fingerprint_outlives_figures_and_commits() -> None:

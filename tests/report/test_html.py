@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flakediag.model import Report
+from flakediag.model import Fix, Report
 from flakediag.report import format
 from flakediag.report.format import Options
 from flakediag.report.html.page import SCRIPTS, WITHOUT_SCRIPT, filled, resource
@@ -207,6 +207,25 @@ def test_outcomes_stand_at_the_place_of_their_run() -> None:
     assert second[:10] == " " * 10
     assert second[17] == "r"
     assert whole["outages"] == [17]
+
+
+def test_a_partner_of_the_run_before_keeps_its_name() -> None:
+    before = replace(sample.ORDER.partners[0], earlier=True)
+    finding = replace(sample.TOTAL, cause=replace(sample.ORDER, partners=(before, *sample.ORDER.partners[1:])))
+    partners = Elements(page(sample.report(finding))).data("details-0")[0]["cause"]["partners"]
+    assert partners == [
+        ["polluter", "93 %", before.id, "test", " in the run before on the same host"],
+        ["cleaner", "31 %", "tests.test_import::test_cleanup", "test", ""],
+    ]
+
+
+def test_what_would_settle_the_cause_stands_with_it_and_not_among_the_steps_too() -> None:
+    cause = replace(sample.TIMING, settle="run it under load: `make load`")
+    finding = replace(sample.SENT, cause=cause, fix=Fix("Wait", steps=("run it under load: `make load`", "Await it.")))
+    elements = Elements(page(sample.report(finding)))
+    details = elements.data("details-0")[0]
+    assert details["cause"]["settle"] == [["run it under load: `make load`", ""]]
+    assert elements.data("texts")[details["fix"]["steps"]] == "Await it."
 
 
 def test_the_page_needs_no_series() -> None:

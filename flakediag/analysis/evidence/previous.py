@@ -25,6 +25,7 @@ from flakediag.analysis.evidence.portwords import port_words
 from flakediag.analysis.evidence.text import sample
 from flakediag.analysis.lagged import Fact, Lagged, Rates
 from flakediag.analysis.order import nulls
+from flakediag.analysis.order.explain import none_of
 from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hypotheses import Writers
 from flakediag.analysis.order.marginal import log_marginal, log_sum, mixture
@@ -67,7 +68,6 @@ class _Look:
         self.window, self.order, self.figures = window, order, figures
         self.groups, self.scales = case.setting.groups, case.setting.scales
         self.rates = Rates(mixture(figures["when_bad"]), mixture(figures["when_good"]), case.setting.chance)
-        self.names = tuple(test.id for test in window.tests)
         itself = np.arange(len(window.runs), dtype=np.int32)
         failed = failed_attempts(window)
         varied = len(np.unique(case.orders.classes[case.orders.trusted])) > 1
@@ -135,6 +135,9 @@ def _evidence(
         f"failed in {counts[0]} of {counts[1]} runs where {_where(look, subject.test, best)}, "
         f"and in {counts[2]} of {counts[3]} others"
     )
+    left_out = int((look.before.known & (subject.failed >= 0) & ~told).sum())
+    if left_out:
+        text += f", but for {left_out} in which it had to fail by the order of the tests within"
     partners = _partners(look, facts)
     ports = _ports(subject)
     data: dict[str, Any] = {
@@ -152,15 +155,15 @@ def _evidence(
         Partner(p.id, p.kind, "port-user", p.probability, earlier=True) for p in partners if p.role != "cleaner"
     )
     if not used:
-        used = (Partner(BEFORE, "run", "port-user", 0.8, earlier=True),)
-    return Evidence(KIND, Category.PORT, weight, f"{text}: it may still hold the port", data, used, ports)
+        used = (Partner(BEFORE, "run", "port-user", look.figures["port_user"], earlier=True),)
+    return Evidence(KIND, Category.PORT, weight, f"{text}; what ran there may still hold the port", data, used, ports)
 
 
 def _ports(subject: Subject) -> tuple[int, ...] | None:
     """The ports that most of the failures could not bind, None where they are not about a taken port."""
     found = [(port_words(words), share) for words, share in sample(subject)]
     bound = [words for words, _ in found if words.bind]
-    if sum(share for words, share in found if words.bind) < 0.5:
+    if sum(share for words, share in found if words.bind) < weights("previous")["bound"]:
         return None
     return tuple(dict.fromkeys(port for words in bound for port in words.near))[:2]
 
@@ -170,20 +173,23 @@ def _where(look: _Look, test: int, fact: Fact) -> str:
     if fact.kind == "run":
         return _about_run(look.before.run_facts[fact.parties[0]])
     if fact.kind == "recovered":
-        return f"it had passed in {BEFORE}, never mind the others"
+        return f"it had passed in {BEFORE}"
     first = _named(look, fact.parties[0])
     if fact.kind == "after":
-        return f"{first} ran after {_named(look, fact.parties[1])} in {BEFORE}"
-    names = first if len(fact.parties) == 1 else _tied(look, fact.parties)
+        last = "it" if fact.parties[1] == look.before.candidates.place[test] else _named(look, fact.parties[1])
+        return f"{first} had run, and {last} not after that, in {BEFORE}"
+    names = _tied(look, fact.parties)
     if fact.kind == "since":
         return f"{names} had run on the same host since it last did"
+    if not fact.bad and _group(look, fact.parties) is not None:
+        return f"no {names.removeprefix('a ')} had run in {BEFORE}"
     verb = {"ran": "had run" if fact.bad else "had not run", "failed": "had failed", "last": "was the last test"}
     return f"{names} {verb[fact.kind]} in {BEFORE}"
 
 
 def _about_run(name: str) -> str:
     if name.startswith("pause "):
-        return f"{BEFORE} had ended less than {name.removeprefix('pause ')} s ago"
+        return f"{BEFORE} had ended about {name.removeprefix('pause ')} s ago or less"
     return f"{BEFORE} {'was cut short' if name == 'cut' else f'was of another {name}'}"
 
 
@@ -194,16 +200,27 @@ def _named(look: _Look, candidate: int) -> str:
 
 def _tied(look: _Look, parties: Sequence[int]) -> str:
     """Candidates that ran in the same runs: the group that holds them all, or the first and how many others."""
-    whole = _whole(look, parties)
-    if whole is not None:
-        return _named(look, whole)
-    singles = [c for c in parties if not look.before.candidates.is_group(c)] or list(parties)
-    return f"{_named(look, singles[0])} (or one of {len(singles) - 1} others, always in the same runs)"
+    group = _group(look, parties)
+    if group is not None:
+        return _named(look, group)
+    first, *others = _accused(look, parties)
+    name = _named(look, first)
+    if not others:
+        return name
+    several = f"one of {len(others)} others" if len(others) > 1 else _named(look, others[0])
+    return f"{name} (or {several}, always in the same runs)"
 
 
-def _whole(look: _Look, parties: Sequence[int]) -> int | None:
+def _accused(look: _Look, parties: Sequence[int]) -> list[int]:
+    """The tests among these candidates, the groups where there is none."""
+    return [c for c in parties if not look.before.candidates.is_group(c)] or list(parties)
+
+
+def _group(look: _Look, parties: Sequence[int]) -> int | None:
     """The group of tests that these candidates are (save the odd one), None where they are no group."""
     candidates = look.before.candidates
+    if len(parties) == 1:
+        return parties[0] if candidates.is_group(parties[0]) else None
     low, high = candidates.spans[list(parties), 0].min(), candidates.spans[list(parties), 1].max()
     singles = sum(not candidates.is_group(c) for c in parties)
     covering = np.flatnonzero((candidates.starts <= low) & (candidates.ends >= high))
@@ -223,12 +240,11 @@ def _partners(look: _Look, facts: Sequence[Fact]) -> tuple[Partner, ...]:
             continue
         role = "polluter" if fact.bad else "state-setter"
         named = fact.parties[:1] if fact.kind == "after" else fact.parties
-        whole = _whole(look, named) if len(named) > 1 else None
-        singles = [c for c in named if not look.before.candidates.is_group(c)]
-        if whole is not None:
-            odds[whole, role] = odds.get((whole, role), 0.0) + float(share)
-        for candidate in singles[:_NAMED]:
-            odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share) / len(singles)
+        group, accused = _group(look, named), _accused(look, named)
+        if group is not None:
+            odds[group, role] = odds.get((group, role), 0.0) + float(share)
+        for candidate in (c for c in accused[:_NAMED] if c != group):
+            odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share) / len(accused)
         if fact.kind == "after":
             cleaner = fact.parties[1], "cleaner"
             odds[cleaner] = odds.get(cleaner, 0.0) + float(share)
@@ -271,13 +287,10 @@ def _carried(look: _Look, case: Case) -> list[Evidence]:
             for writer in writers:
                 key = int(fit.numbers[writer]), role
                 odds[key] = odds.get(key, 0.0) + float(share)
-    names = " nor ".join(case.words(fit, w) for w in best.writers.all)
-    several = len(best.writers.all) > 1
     bad, good = best.counts
     text = (
-        f"the state outlives the run: where {'neither ' if several else ''}{names} had {'' if several else 'not yet '}"
-        f"run before it, it failed in {bad[0]} of {bad[1]} runs where {BEFORE} had left the state bad, and in "
-        f"{good[0]} of {good[1]} others"
+        f"the state outlives the run: where {none_of(case, fit, best.writers.all)} before it, it failed in "
+        f"{bad[0]} of {bad[1]} runs where {BEFORE} had left the state bad, and in {good[0]} of {good[1]} others"
     )
     data = {"counts": [*bad, *good], "log_bayes_factor": round(factor, 2)}
     return [Evidence(CARRIED, Category.ORDER, weight, text, data, _ranked(look, odds, earlier=False))]

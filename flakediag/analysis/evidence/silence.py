@@ -31,10 +31,12 @@ def of_order(found: Sequence[Evidence]) -> Evidence | None:
     With B the Bayes factor of the named writers against everything else, P(B ≤ b) ≤ b wherever there is such a writer
     (Markov's inequality for 1 / B, whose mean is 1 there): the power is at least 1 - B. The model has a picture of a
     part of all order dependences only (`order_pictured`); ln(1 - part × power) is what the silence is worth, less what
-    the last-writer evidence has already said. Where the orders themselves speak, though nobody is named, there is none.
+    the last-writer evidence has already said. Where the orders themselves speak, though nobody is named, there is
+    none; nor where what an earlier run left behind explains the failures: the order within a run does not show that.
     """
     last = next((e for e in found if "log_bayes_factor_named" in e.data), None)
-    if last is None or last.weight >= 1:
+    left_behind = any(e.kind.startswith("previous-run") and e.category is Category.ORDER for e in found)
+    if last is None or last.weight >= 1 or left_behind:
         return None
     power = 1 - exp(min(0.0, float(last.data["log_bayes_factor_named"])))
     worth = log(1 - weights("silence")["order_pictured"] * power) - min(0.0, last.weight)
@@ -47,7 +49,7 @@ def of_order(found: Sequence[Evidence]) -> Evidence | None:
 
 
 def of_timing(window: Window, subject: Subject, found: Sequence[Evidence]) -> Evidence | None:
-    """Its durations are known, and failing has nothing to do with time in them.
+    """Its durations are known, and nothing in them says that failing is a matter of time.
 
     The power is that of the rank test of Mann and Whitney at z = `timing_z` with n failing and m passing runs, if a
     failing run outlasts a passing one with probability `timing_longer` (normal approximation, the variance that of no
@@ -62,7 +64,7 @@ def of_timing(window: Window, subject: Subject, found: Sequence[Evidence]) -> Ev
     shift = (table["timing_longer"] - 0.5) * n * m / sqrt(n * m * (n + m + 1) / 12)
     power = 0.5 * (1 + erf((shift - table["timing_z"]) / sqrt(2)))
     weight = round(min(0.0, log(1 - table["timing_shows"] * power) - sum(known)), 3)
-    summary = f"failing has nothing to do with how long it takes, in {n} failing and {m} passing runs"
+    summary = f"nothing in how long it took says that time ran out, in {n} failing and {m} passing runs"
     return Evidence("silence-timing", Category.TIMING, weight, summary, {"power": round(power, 3)})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, exp, log
 from typing import Any
 
@@ -14,6 +14,7 @@ from flakediag.analysis.order.hypotheses import Writers
 from flakediag.analysis.order.partners import partners_of, ties_of
 from flakediag.analysis.order.pool import Explanation
 from flakediag.analysis.order.study import Case
+from flakediag.analysis.order.telling import NAMED
 from flakediag.model import Category, Evidence, Partner
 
 KIND = "last-writer"
@@ -51,8 +52,8 @@ def _hinted(case: Case, hint: Hint | None, figures: Mapping[str, Any]) -> Eviden
     first, role, _ = hint.writers[0]
     verb = "fails more often after" if role == "polluter" else "passes more often after"
     text = (
-        f"{verb} {case.names[first]} in {hint.runs} parallel runs, of which nothing tells which tests shared a worker; "
-        "some serial runs in shuffled order would decide it"
+        f"{verb} {case.names[first]} in {hint.runs} parallel run{'s' if hint.runs > 1 else ''}, of which little or "
+        "nothing tells which tests shared a worker; some serial runs in shuffled order would decide it"
     )
     data: dict[str, Any] = {
         "reason": "parallel runs only",
@@ -85,7 +86,9 @@ def _without_orders(case: Case, figures: Mapping[str, Any]) -> Evidence | None:
         return None
     data |= {"reason": "order never varied", "failures": case.failures}
     if case.same_order is None:
-        text = f"the order never varied in {len(case.runs)} runs; {advice} tell whether it matters"
+        one = "only one run tells in which order its tests executed"
+        text = one if len(case.runs) == 1 else f"the order never varied in {len(case.runs)} runs"
+        text += f"; {advice} tell whether it matters"
         return Evidence(KIND, Category.ORDER, 0.0, text, data)
     weight = min(0.0, _weight(case.same_order, figures))
     text = f"failed in {case.failures} of {len(case.runs)} runs although their order was the same"
@@ -122,7 +125,7 @@ def _with_orders(case: Case, explanation: Explanation, figures: Mapping[str, Any
         if weight <= -1:
             text += f", {_rival_words(rival)} does better"
         return Evidence(KIND, Category.ORDER, weight, text, data)
-    if data["named"] < 0.5 and (plain := _usual_order(case, explanation, own)):
+    if data["named"] < NAMED and (plain := _usual_order(case, explanation, own)):
         return Evidence(KIND, Category.ORDER, weight, plain, data, partners_of(case, explanation))
     text = _sentence(case, fit, best, data)
     if case.second is not None:
@@ -190,17 +193,16 @@ def _what_tells(case: Case) -> str:
 def _sentence(case: Case, fit: Fit, best: Writers, data: Mapping[str, Any]) -> str:
     failing, passing = data["expected_to_fail"], data["expected_to_pass"]
     bad = [case.words(fit, c) for c in best.bad]
-    good = [case.words(fit, c) for c in best.good if not case.is_every(fit, c)]
+    good = [c for c in best.good if not case.is_every(fit, c)]
     adjacent = len(good) < len(best.good)
     if best.bad and not best.starts_bad:
         where = f"{_any(bad)} ran {'right ' if adjacent and not good else ''}before it"
         if good:
-            where += f" and {_any(good)} did not run in between"
-    elif not best.bad:
-        where = f"{_none(good)} before it" if good else "it was the first test"
+            where += f" and {none_of(case, fit, good, between=True)} in between"
     else:
-        where = f"{_none(good)} before it" if good else "it was the first test"
-        where += f", or {_any(bad)} ran last"
+        where = f"{none_of(case, fit, good)} before it" if good else "it was the first test"
+        if best.bad:
+            where += f", or {_any(bad)} ran last"
     return (
         f"failed in {failing['failed']} of {failing['runs']} runs in which {where}, "
         f"and in {passing['failed']} of {passing['runs']} others"
@@ -211,7 +213,13 @@ def _any(names: list[str]) -> str:
     return " or ".join(names)
 
 
-def _none(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"not {names[0]} had run" if names[0].startswith("both ") else f"{names[0]} had not yet run"
-    return f"neither {' nor '.join(names)} had run"
+def none_of(case: Case, fit: Fit, writers: Sequence[int], *, between: bool = False) -> str:
+    """That none of these writers ran, in words that are followed by "before it", or by "in between"."""
+    names, ran = [case.words(fit, writer) for writer in writers], "ran" if between else "had run"
+    if len(names) > 1:
+        return f"neither {' nor '.join(names)} {ran}"
+    if len(fit.links(writers[0])) > 1:
+        return f"not {names[0]} {ran}"
+    if case.is_group(fit, writers[0]):
+        return f"no {names[0].removeprefix('a ')} {ran}"
+    return f"{names[0]} {'did not run' if between else 'had not yet run'}"

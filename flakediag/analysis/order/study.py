@@ -58,6 +58,9 @@ class Case:
     def is_every(self, fit: Fit, writer: int) -> bool:
         return int(self.candidates.kinds[int(fit.numbers[writer])]) == 0
 
+    def is_group(self, fit: Fit, writer: int) -> bool:
+        return self.candidates.is_group(int(fit.numbers[writer]))
+
     def words(self, fit: Fit, writer: int) -> str:
         """A writer in a sentence: its bare name where it stands beside the victim."""
         if self.is_every(fit, writer):
@@ -65,9 +68,7 @@ class Case:
         if len(links := fit.links(writer)) > 1:
             return "both " + " and ".join(self.words(fit, link) for link in links)
         name = self.ids(fit)(writer)
-        if self.candidates.is_group(int(fit.numbers[writer])):
-            return f"a test of {name}"
-        return self.bare(name)
+        return f"a test of {name}" if self.is_group(fit, writer) else self.bare(name)
 
     def bare(self, name: str) -> str:
         """The id of a test in a sentence: without its class where that is the victim's own."""

@@ -24,7 +24,7 @@ Told = tuple[tuple[int, str, float], ...]
 """Tests by what they tell, the most telling first: place among the candidates, role, share."""
 
 ROLES = ("polluter", "state-setter")
-_NAMED = 0.5  # from this share of writers with names on, nobody asks
+NAMED = 0.5  # from this share of writers with names on, nobody asks
 _ROUNDS = 30
 _MOST = 4
 
@@ -41,7 +41,7 @@ def tell_unnamed(
     `homes`: the class of each subject. `failed`: how each test failed, whatever the signature: what is left undone
     together shows in many ways.
     """
-    unnamed = [found is not None and found.factor > 0 and found.named < _NAMED for found in best]
+    unnamed = [found is not None and found.factor > 0 and found.named < NAMED for found in best]
     told: dict[int, Told] = {}
     for home in dict.fromkeys(home for home, open_ in zip(homes, unnamed, strict=True) if open_):
         in_class = zip(homes, subjects, best, strict=True)

@@ -194,7 +194,7 @@ def _cause(diagnosis: Diagnosis, texts: Texts) -> Json:
         ],
         "otherwise": ", ".join(others),
         "partners": [
-            [visible(p.role), odds(p.probability), f"{visible(p.id)}{wording.when(p)}", visible(p.kind)]
+            [visible(p.role), odds(p.probability), visible(p.id), visible(p.kind), wording.when(p)]
             for place, p in enumerate(diagnosis.partners)
             if place == 0 or p.probability >= WORTH_A_WORD
         ],
@@ -246,11 +246,14 @@ def _order(finding: Finding, report: Report) -> Json | None:
 
 def _fix(finding: Finding, fix: Fix, texts: Texts) -> Json:
     example = fix.example
-    # Where the cause is open and it is known what would settle it, that stands with the cause already.
-    gather = finding.cause is not None and finding.cause.category is Category.UNKNOWN and bool(finding.cause.missing)
+    # What would settle the cause stands with the cause already.
+    cause = finding.cause
+    gather = cause is not None and cause.category is Category.UNKNOWN and bool(cause.missing)
+    stated = {visible(cause.settle)} if cause is not None and cause.settle else set()
+    steps = [] if gather else [step for step in map(visible, fix.steps) if step not in stated]
     return {
         "summary": "" if gather else visible(fix.summary),
-        "steps": texts("" if gather else "\n".join(visible(step) for step in fix.steps)),
+        "steps": texts("\n".join(steps)),
         "framework": visible(example.framework) if example else None,
         "code": texts("\n".join(lines(example.code.rstrip("\n")))) if example else None,
         "reproduce": "\n".join(lines(fix.reproduce)) if fix.reproduce else None,

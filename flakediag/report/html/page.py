@@ -180,7 +180,7 @@ def _first(report: Report) -> str:
     if not steps:
         return ""
     rows = [
-        (f"{place}. {wording.ticket(step)}", minutes(step.saves.minutes), wording.step(step))
+        (f"{place}. {wording.ticket(step)}", minutes(step.saves.minutes), wording.step(step).removeprefix("red runs "))
         for place, step in enumerate(steps, 1)
     ]
     table = _table(("Fix", "Lost on it so far", "Red runs"), rows)

@@ -19,6 +19,8 @@ const draw = (tag, attributes, ...children) => fill(document.createElementNS(SVG
 
 const titled = (tag, attributes, title) => draw(tag, attributes, draw("title", {}, title));
 
+const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
 const id = (text) => el("code", { class: "id" }, text);
 
 function picture(width, height, label, ...children) {

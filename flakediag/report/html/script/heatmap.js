@@ -152,8 +152,8 @@ function refreshHeat() {
   byId("heat").hidden = !runs.length || !rows.length;
   if (byId("heat").hidden) return;
   heat.row = heat.run = 0;
-  byId("heat-size").textContent = 
-    `${rows.length.toLocaleString("en")} tests × ${runs.length.toLocaleString("en")} runs, ${runs[0].at.slice(0, 10)} to ${runs.at(-1).at.slice(0, 10)}`;
+  byId("heat-size").textContent =
+    `${counted(rows.length, "test")} × ${counted(runs.length, "run")}, ${runs[0].at.slice(0, 10)} to ${runs.at(-1).at.slice(0, 10)}`;
   byId("heat-density").setAttribute("aria-pressed", String(heat.names));
   byId("heat-box").scrollTop = 0;
   layOut();

@@ -84,7 +84,7 @@ function countShown() {
   const left = listed.tests.length - listed.shown;
   byId("more").hidden = left <= 0;
   byId("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left}`;
-  const all = `${tests.length.toLocaleString("en")} ${tests.length === 1 ? "test" : "tests"}`;
+  const all = counted(tests.length, "test");
   byId("count").textContent = listed.tests.length === tests.length ? all : `${listed.tests.length.toLocaleString("en")} of ${all}`;
 }
 
