@@ -267,15 +267,22 @@ def _named(id: str, old: Identity, known: Sequence[Identity]) -> Identity:
 
 
 def _by_prefix(known: Sequence[Identity], old: str, new: str) -> list[tuple[Identity, Identity]]:
-    """Every test whose class, or file, is `old` or begins with it, up to a boundary of names."""
+    """Every test whose class, or file, is `old` or begins with it, up to a boundary of names.
+
+    Where `new` itself begins with `old` (tests that moved into a folder of their folder), the tests that are there
+    already stay.
+    """
     if not old or old == new:
         raise UsageError("--prefix needs an old and a new beginning", "for example: --prefix tests.old tests.new")
     as_path = tuple(text.replace(".", "/") if "/" not in text else text for text in (old, new))
 
+    def below(text: str, beginning: str) -> bool:
+        rest = text.removeprefix(beginning)
+        return text.startswith(beginning) and (not rest or not beginning[-1].isalnum() or bool(re.match(r"\W", rest)))
+
     def changed(text: str, before: str, after: str) -> str:
-        rest = text.removeprefix(before)
-        inside = text.startswith(before) and (not rest or not before[-1].isalnum() or re.match(r"\W", rest))
-        return after + rest if inside else text
+        moved = below(after, before) and below(text, after)
+        return after + text.removeprefix(before) if below(text, before) and not moved else text
 
     without_file = defaultdict(list)
     for test in known:

@@ -138,6 +138,18 @@ def test_a_prefix_renames_every_test_below_it_and_no_other(path: Path) -> None:
     }
 
 
+def test_tests_that_moved_deeper_become_those_that_are_there(path: Path) -> None:
+    store(path, report("r", in_place("tests.test_a", "test_x")))
+    store(path, report("s", in_place("tests.unit.test_a", "test_x"), in_place("tests.unit.test_b", "test_y"), hours=1))
+    assert rename(path, "tests", "tests.unit", prefix=True).joined == 1
+    assert {test[:2] for test in window_of(path).tests} == {
+        ("tests.unit.test_a", "test_x"),
+        ("tests.unit.test_b", "test_y"),
+    }
+    with pytest.raises(UsageError, match="no class and no file"):
+        rename(path, "tests", "tests.unit", prefix=True)
+
+
 def test_a_file_can_be_the_prefix(path: Path) -> None:
     store(path, report("r", in_place("", "works", "spec/shop/basket.js"), in_place("", "works", "spec/shopping.js")))
     rename(path, "spec/shop", "spec/store", prefix=True)
