@@ -76,20 +76,29 @@ def _may_be_noisy(text: str) -> bool:
     )
 
 
-# Where GitHub Actions, GitLab, CircleCI, Jenkins, Azure Pipelines, Bitbucket, Travis and Buildkite put a checkout.
+_ANY = "[^/]+"  # a folder of whatever name
+# Where hosted CI puts a checkout, folder by folder.
+_CHECKOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "GitHub Actions": (
+        ("(?:home|Users)", "runner", "work", _ANY, _ANY),
+        ("__w", _ANY, _ANY),
+        ("a", _ANY, _ANY),
+        ("github", "workspace"),
+    ),
+    "GitLab": (("builds", _ANY, _ANY),),
+    "CircleCI": (("(?:home/circleci|root|Users/distiller)", "project"),),
+    "Jenkins": (("(?:var/lib/jenkins|var/jenkins_home|home/jenkins(?:/agent)?)", "workspace", _ANY),),
+    "Azure Pipelines": (
+        ("home", "vsts", "work", r"\d+", "s"),
+        ("Users", _ANY, "work", r"\d+", "s"),
+        ("a", r"\d+", "s"),
+    ),
+    "Bitbucket": (("opt", "atlassian", "pipelines", "agent", "build"),),
+    "Travis": (("home", "travis", "build", _ANY, _ANY),),
+    "Buildkite": (("var", "lib", "buildkite-agent", "builds", _ANY, _ANY, _ANY),),
+}
 _CHECKOUT = re.compile(
-    r"""(?:[A-Za-z]:)?(?:
-        /(?:home|Users)/runner/work/[^/]+/[^/]+
-      | /__w/[^/]+/[^/]+ | /a/[^/]+/[^/]+ | /github/workspace
-      | /builds/[^/]+/[^/]+
-      | /(?:home/circleci|root|Users/distiller)/project
-      | /(?:var/lib/jenkins|var/jenkins_home|home/jenkins(?:/agent)?)/workspace/[^/]+
-      | /home/vsts/work/\d+/s | /Users/[^/]+/work/\d+/s | /a/\d+/s
-      | /opt/atlassian/pipelines/agent/build
-      | /home/travis/build/[^/]+/[^/]+
-      | /var/lib/buildkite-agent/builds/[^/]+/[^/]+/[^/]+
-    )/""",
-    re.VERBOSE,
+    "(?:[A-Za-z]:)?(?:" + "|".join("/" + "/".join(root) for roots in _CHECKOUTS.values() for root in roots) + ")/"
 )
 
 
