@@ -93,9 +93,10 @@ def _parts(
     window: Window, report: Report, policy: GatePolicy, ownership: Ownership | None
 ) -> tuple[dict[GateRule, Part], int]:
     """What each rule for a path or an owner looks at, and how many executed tests have no file known."""
-    masks = belonging(window, policy, ownership)
-    if not masks or ownership is None:
+    rules = _of_parts(policy, ownership)
+    if not rules or ownership is None:
         return {}, 0
+    files = _files(window, ownership)
     identities = {f.test for f in report.tests if f.verdict is Verdict.FLAKY}
     flaky = np.array([test in identities for test in window.tests], dtype=np.bool_)
     counted = ~outages(window)
@@ -104,9 +105,9 @@ def _parts(
             suite_rates(window, flaky, counted, among),
             frozenset(window.tests[t].id for t in np.flatnonzero(among & flaky)),
         )
-        for rule, among in masks.items()
+        for rule, among in ((rule, _belonging(rule, files, ownership)) for rule in rules)
     }
-    placed = np.array([bool(files) for files in _files(window, ownership)], dtype=np.bool_)
+    placed = np.array([bool(found) for found in files], dtype=np.bool_)
     active = (window.executed & counted[:, None]).any(axis=0)
     return parts, int((active & ~placed).sum())
 
@@ -116,15 +117,21 @@ def belonging(window: Window, policy: GatePolicy, ownership: Ownership | None) -
 
     Raises `UsageError` where owners are asked for without a CODEOWNERS file.
     """
-    rules = [rule for rule in policy.rules if rule.path is not None or rule.owner is not None]
-    if not rules:
+    rules = _of_parts(policy, ownership)
+    if not rules or ownership is None:
         return {}
-    if ownership is None:
-        raise ValueError("rules for a path or an owner need to know where tests stand")
-    if any(rule.owner is not None for rule in rules) and ownership.codeowners is None:
-        raise no_codeowners()
     files = _files(window, ownership)
     return {rule: _belonging(rule, files, ownership) for rule in rules}
+
+
+def _of_parts(policy: GatePolicy, ownership: Ownership | None) -> list[GateRule]:
+    """The rules for a path or an owner, once it is known that they can be applied."""
+    rules = [rule for rule in policy.rules if rule.path is not None or rule.owner is not None]
+    if rules and ownership is None:
+        raise ValueError("rules for a path or an owner need to know where tests stand")
+    if ownership is not None and ownership.codeowners is None and any(rule.owner is not None for rule in rules):
+        raise no_codeowners()
+    return rules
 
 
 def _files(window: Window, ownership: Ownership) -> list[tuple[str, ...]]:

@@ -226,18 +226,7 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
 def _without(window: Window, added: set[int]) -> Window:
     """The window as it was before these runs; the others keep their places."""
-    rows = ~np.isin(window.run, [i for i, run in enumerate(window.runs) if run.id in added])
-    return Window(
-        runs=window.runs,
-        tests=window.tests,
-        run=window.run[rows],
-        test=window.test[rows],
-        position=window.position[rows],
-        outcome=window.outcome[rows],
-        attempts=window.attempts[rows],
-        duration=window.duration[rows],
-        failures=tuple(f for f in window.failures if window.runs[f.run].id not in added),
-    )
+    return window.only(np.array([run.id not in added for run in window.runs], dtype=np.bool_))
 
 
 def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False) -> Report:

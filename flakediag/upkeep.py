@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -195,15 +196,7 @@ def _salvage(db: Path, target: Path) -> MergedSource:
     rescue = Salvage(db, BUSY_TIMEOUT)
     with History.open(target, "write") as history:
         done = _absorb(history, str(target), rescue.runs(), rescue.names())
-    return MergedSource(
-        path=done.path,
-        runs=done.runs,
-        results=done.results,
-        known=done.known,
-        replaced=done.replaced,
-        doubled=done.doubled,
-        lost=rescue.lost,
-    )
+    return replace(done, lost=rescue.lost)
 
 
 # --- rename ------------------------------------------------------------------------------------------------------

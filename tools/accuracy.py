@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log2
 from pathlib import Path
@@ -182,18 +182,7 @@ def _of_plant(one: Outcome) -> Case:
 
 def head(window: Window, runs: int) -> Window:
     """The first runs of a window."""
-    rows = window.run < runs
-    return Window(
-        runs=window.runs[:runs],
-        tests=window.tests,
-        run=window.run[rows],
-        test=window.test[rows],
-        position=window.position[rows],
-        outcome=window.outcome[rows],
-        attempts=window.attempts[rows],
-        duration=window.duration[rows],
-        failures=tuple(f for f in window.failures if f.run < runs),
-    )
+    return replace(window.only(np.arange(len(window.runs)) < runs), runs=window.runs[:runs])
 
 
 def runs_needed(tests: int, polluters: int, cleaner: bool, seed: int) -> int:

@@ -61,6 +61,21 @@ class Window:
     def shape(self) -> tuple[int, int]:
         return len(self.runs), len(self.tests)
 
+    def only(self, kept: NDArray[np.bool_]) -> Window:
+        """The same runs and tests with the results of some runs alone. kept: bool[R]."""
+        rows = kept[self.run]
+        return Window(
+            runs=self.runs,
+            tests=self.tests,
+            run=self.run[rows],
+            test=self.test[rows],
+            position=self.position[rows],
+            outcome=self.outcome[rows],
+            attempts=self.attempts[rows],
+            duration=self.duration[rows],
+            failures=tuple(f for f in self.failures if kept[f.run]),
+        )
+
     @cached_property
     def outcomes(self) -> Bytes:
         """int8[R, T]: `Outcome` of each test in each run, `NOT_RUN` where absent; the worst of duplicates."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import click
@@ -20,6 +17,7 @@ from flakediag.cli.options import (
     scope_options,
 )
 from flakediag.cli.output import opened
+from flakediag.cli.progress import progress
 
 SECONDS = 120.0  # no further batch is planted after this
 
@@ -71,7 +69,7 @@ def command(
     from flakediag import selftest
 
     asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
-    with _progress(session) as progress:
+    with progress(session, "reading") as advance:
         found = selftest.selftest(
             session.history(),
             asked,
@@ -79,23 +77,9 @@ def command(
             seed=seed,
             clock=time.monotonic,
             seconds=SECONDS,
-            progress=progress,
+            progress=advance,
         )
     from flakediag.report import selftest as formats
 
     with opened(session, output) as (stream, options):
         formats.write(found, format_name, stream, options)
-
-
-@contextlib.contextmanager
-def _progress(session: Session) -> Iterator[Callable[[int, int | None, str], None] | None]:
-    """A progress bar on standard error, only where someone watches it."""
-    if session.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True, no_color=not session.color(terminal=True)), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
