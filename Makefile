@@ -5,6 +5,7 @@
 # make docs   the documentation as a site, in build/site
 # make tutorial  docs/tutorial.md anew: what its commands print now
 # make accuracy  docs/accuracy.md anew: how often causes and partners are right (half an hour at most)
+# make reliability  docs/reliability.md anew: dialects, hostile input, faults (also one by one: reliability-faults …)
 # Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
 
 PYTHON ?= python3
@@ -13,7 +14,8 @@ BIN := $(VENV)/bin
 DEMO := .flakediag/demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint types unit docs tutorial smoke record accuracy clean
+.PHONY: help demo test lint types unit docs tutorial smoke record accuracy reliability clean \
+  reliability-dialects reliability-hostile reliability-faults
 
 help:
 	@grep -E '^# make ' Makefile | cut -c3-
@@ -68,6 +70,11 @@ record:
 # Every figure of docs/accuracy.md, with fixed seeds.
 accuracy: $(VENV)/installed
 	$(BIN)/python tools/accuracy.py
+
+reliability: reliability-dialects reliability-hostile reliability-faults
+
+reliability-dialects reliability-hostile reliability-faults: reliability-%: $(VENV)/installed-dev
+	$(BIN)/python tools/reliability/$*.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
