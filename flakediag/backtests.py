@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from flakediag.analysis.backtest import (
     AutoQuarantinePolicy,
@@ -16,6 +15,7 @@ from flakediag.analysis.backtest import (
 from flakediag.analysis.window import Window
 from flakediag.gates import belonging
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Backtest, GatePolicy, GateRule, QuarantineEntry, Scope
 from flakediag.owners import Ownership
 from flakediag.service import read
@@ -56,7 +56,7 @@ def _part(rule: GateRule) -> str:
     return f"{rule.metric} of {of}" if of else rule.metric.value
 
 
-def backtest(db: Path, scope: Scope, made: Made, *, learn: int = 0) -> Backtest:
+def backtest(db: Location, scope: Scope, made: Made, *, learn: int = 0) -> Backtest:
     """Replay a policy over the runs in scope, each judged by those before it; the first `learn` runs only teach."""
     with History.open(db, "read") as history:
         resolved, window = read(history, scope)

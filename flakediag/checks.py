@@ -15,12 +15,13 @@ from flakediag.ci import from_environ
 from flakediag.errors import UsageError
 from flakediag.history import History
 from flakediag.junit import read_reports
+from flakediag.location import Location
 from flakediag.model import Check, CheckedRun, FileReport, FileStatus, QuarantineEntry, RunReport, Scope
 from flakediag.service import RunInfo, place, resolve
 
 
 def check(
-    db: Path,
+    db: Location,
     what: Sequence[str],
     info: RunInfo,
     scope: Scope,

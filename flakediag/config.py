@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flakediag.errors import ConfigError
+from flakediag.location import Location, location
 from flakediag.model import GateRule, Metric
 
 PREFIX = "FLAKEDIAG_"
@@ -21,9 +22,10 @@ PREFIX = "FLAKEDIAG_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What can be configured. Rates are fractions; `db` is absolute or relative to the working directory."""
+    """What can be configured. Rates are fractions; a path in `db` is absolute or relative to the working
+    directory."""
 
-    db: Path | None = None
+    db: Location | None = None
     project: str | None = None
     branch: str | None = None
     days: int = 90
@@ -95,6 +97,10 @@ def _metric(value: object) -> Metric:
         raise ValueError(f"must be one of {', '.join(Metric)}") from None
 
 
+def _location(value: object) -> Location:
+    return location(word(value))
+
+
 def _path(value: object) -> Path:
     return Path(word(value)).expanduser()
 
@@ -130,7 +136,7 @@ def _rule(table: Mapping[str, object], place: int) -> GateRule:
 
 # Field of Settings -> (its name in the file, its reader). The names are those of the flags.
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
-    "db": ("db", _path),
+    "db": ("db", _location),
     "project": ("project", word),
     "branch": ("branch", word),
     "days": ("days", count),
@@ -224,7 +230,7 @@ def _from_file(table: object, source: Path) -> dict[str, Any]:
         except ValueError as error:
             raise ConfigError(f"{source}: {name} = {value!r} {error}") from None
     for field in ("db", "ratchet_file", "quarantine"):  # a path in a file means the same from wherever it is called
-        if field in values:
+        if isinstance(values.get(field), Path):
             values[field] = source.parent / values[field]
     same = f"max_flaky_{values.get('metric', Metric.TESTS)}"
     if "max_flaky_rate" in values and same in values:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from flakediag.analysis.rates import suite_rates
 from flakediag.analysis.window import Window
 from flakediag.errors import UsageError
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import (
     GateDecision,
     GatePolicy,
@@ -33,7 +33,7 @@ from flakediag.service import read, report_of, resolve
 
 
 def gate(
-    db: Path,
+    db: Location,
     scope: Scope,
     policy: GatePolicy,
     *,

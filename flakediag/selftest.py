@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import ceil, log
-from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from flakediag.analysis.rates import rate_of
 from flakediag.analysis.window import Window
 from flakediag.errors import UsageError
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Category, Finding, Order, Rate, Scope, Verdict
 from flakediag.service import Progress, resolve
 
@@ -112,7 +112,7 @@ class Selftest:
 
 
 def selftest(
-    db: Path,
+    db: Location,
     scope: Scope,
     *,
     plants: int,

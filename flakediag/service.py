@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import chain
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -23,6 +22,7 @@ from flakediag.ci import CiInfo, from_environ
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
 from flakediag.junit import file_report, read_reports
+from flakediag.location import Location
 from flakediag.model import (
     FileReport,
     FileStatus,
@@ -85,7 +85,7 @@ Progress = Callable[[int, int | None, str], None]
 
 
 def ingest(
-    db: Path,
+    db: Location,
     paths: Sequence[str],
     info: RunInfo,
     *,
@@ -134,7 +134,7 @@ def ingest(
     )
 
 
-def _only_project(db: Path) -> str:
+def _only_project(db: Location) -> str:
     """What runs are filed under that name no project: the project of a history that has one, else "default"."""
     try:
         with History.open(db, "read") as history:
@@ -229,7 +229,9 @@ def _without(window: Window, added: set[int]) -> Window:
     return window.only(np.array([run.id not in added for run in window.runs], dtype=np.bool_))
 
 
-def report(db: Path, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False) -> Report:
+def report(
+    db: Location, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False
+) -> Report:
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
     are drawn from as well."""
     with History.open(db, "read") as history:
@@ -322,7 +324,7 @@ def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[st
     return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)
 
 
-def show(db: Path, test: str, scope: Scope, *, now: datetime) -> Finding:
+def show(db: Location, test: str, scope: Scope, *, now: datetime) -> Finding:
     """Everything about one test, stable or not, by its id or a unique part of it.
 
     Raises `UsageError` where none or several match, naming the nearest.
@@ -351,7 +353,7 @@ def _find(asked: str, ids: Sequence[str]) -> int:
     raise UsageError(f"no test in the window has {asked!r} in its id", _nearest(asked, ids))
 
 
-def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:
+def runs(db: Location, scope: Scope) -> tuple[RunSummary, ...]:
     """The stored runs, newest first; every branch unless the scope names one."""
     with History.open(db, "read") as history:
         stored = history.runs(resolve(history, replace(scope, all_branches=True)))
@@ -361,7 +363,7 @@ def runs(db: Path, scope: Scope) -> tuple[RunSummary, ...]:
     )
 
 
-def tests(db: Path, scope: Scope, pattern: str | None = None) -> tuple[TestSummary, ...]:
+def tests(db: Location, scope: Scope, pattern: str | None = None) -> tuple[TestSummary, ...]:
     """The known tests, by id; `pattern` keeps those whose id contains it."""
     with History.open(db, "read") as history:
         counted = history.tests(resolve(history, replace(scope, all_branches=True)), pattern)

@@ -20,6 +20,7 @@ from flakediag.history.doctor import examine
 from flakediag.history.portable import FormerName, Portable
 from flakediag.history.prune import Limits
 from flakediag.history.repair import Salvage
+from flakediag.location import Location
 from flakediag.model import Checkup, Identity, MergedSource, Pruned, Renamed, RenameProposal, Scope
 from flakediag.service import Progress, resolve
 
@@ -29,7 +30,7 @@ BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
 # --- merge, export, import ---------------------------------------------------------------------------------------
 
 
-def merge(db: Path, sources: Sequence[Path], progress: Progress | None = None) -> tuple[MergedSource, ...]:
+def merge(db: Location, sources: Sequence[Location], progress: Progress | None = None) -> tuple[MergedSource, ...]:
     """Take the runs of other histories into the one at `db`, which is made where there is none.
 
     One transaction per source: after a crash or a full disk, every source is in it whole or not at all, and merging
@@ -51,21 +52,21 @@ def merge(db: Path, sources: Sequence[Path], progress: Progress | None = None) -
     return tuple(done)
 
 
-def export(db: Path, stream: TextIO, progress: Progress | None = None) -> None:
+def export(db: Location, stream: TextIO, progress: Progress | None = None) -> None:
     """Write the whole history as lines of JSON, of one state of it."""
     with History.open(db, "read") as history, _runs_of(history, "exporting", progress) as runs:
         for line in lines.write(history.former_names(), runs):
             stream.write(line + "\n")
 
 
-def export_parquet(db: Path, target: BinaryIO, progress: Progress | None = None) -> int:
+def export_parquet(db: Location, target: BinaryIO, progress: Progress | None = None) -> int:
     """Write every result as a row of a Parquet table; returns their number. Raises `UsageError` without pyarrow."""
     parquet.check()
     with History.open(db, "read") as history, _runs_of(history, "exporting", progress) as runs:
         return parquet.write(runs, target)
 
 
-def import_(db: Path, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:
+def import_(db: Location, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:
     """Take the runs of an export into the history at `db`, all or none.
 
     Raises `UsageError` that names the line where `stream` is not what `export` writes.
@@ -121,15 +122,17 @@ def _told(runs: Iterable[Portable], total: int | None, what: str, progress: Prog
         yield run
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+def _same(one: Location, other: Location) -> bool:
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.exists() and other.exists() and one.samefile(other)
+    return one == other
 
 
 # --- prune -------------------------------------------------------------------------------------------------------
 
 
 def prune(
-    db: Path, *, keep_days: int | None, keep_runs: int | None, now: datetime, dry_run: bool, window: Scope
+    db: Location, *, keep_days: int | None, keep_runs: int | None, now: datetime, dry_run: bool, window: Scope
 ) -> Pruned:
     """Drop the results of the runs beyond both limits; `window` is what reports look at by default, for a warning.
 
@@ -143,8 +146,8 @@ def prune(
             f"reports look at {window.days} days and {window.max_runs} runs of a branch by default: "
             "where less is kept, rates and causes rest on what is left"
         )
-    before = _size(db)
     with History.open(db, "read" if dry_run else "write") as history:
+        before = history.size()
         dropped = history.prune(Limits(keep_days, keep_runs), now, dry_run=dry_run)
         if dropped.runs and not dry_run:
             try:
@@ -153,6 +156,7 @@ def prune(
                 notes.append(
                     "another process reads the history: the space will be used again, but the file keeps its size"
                 )
+        after = history.size()
     return Pruned(
         dry_run=dry_run,
         runs=dropped.runs,
@@ -162,24 +166,22 @@ def prune(
         kept=dropped.kept,
         oldest=dropped.oldest,
         size_before=before,
-        size_after=_size(db),
+        size_after=after,
         notes=tuple(notes),
     )
-
-
-def _size(db: Path) -> int:
-    return sum(path.stat().st_size for path in (db, Path(f"{db}-wal")) if path.exists())
 
 
 # --- doctor ------------------------------------------------------------------------------------------------------
 
 
-def checkup(db: Path, *, repair: bool = False, salvage: Path | None = None) -> Checkup:
+def checkup(db: Location, *, repair: bool = False, salvage: Path | None = None) -> Checkup:
     """Look for what is wrong with the history; put it right, or save what can be read of it, where asked to.
 
-    Raises `HistoryError` where there is no file, or it is too damaged to be repaired, and `UsageError` where
-    `salvage` exists already.
+    Raises `HistoryError` where there is no file, or it is too damaged to be repaired, and `UsageError` where `db` is no
+    file or `salvage` exists already.
     """
+    if isinstance(db, str):
+        raise UsageError("doctor looks at files", "a server has its own tools for what is wrong with its tables")
     if salvage is not None and salvage.exists():
         raise UsageError(f"{salvage} exists already", "name a new file: what is saved is not mixed with anything")
     repaired = saved = None
@@ -202,13 +204,13 @@ def _salvage(db: Path, target: Path) -> MergedSource:
 # --- rename ------------------------------------------------------------------------------------------------------
 
 
-def rename_proposals(db: Path, scope: Scope) -> tuple[RenameProposal, ...]:
+def rename_proposals(db: Location, scope: Scope) -> tuple[RenameProposal, ...]:
     """Pairs in which a test vanished and a look-alike appeared at one commit; nothing is changed."""
     with History.open(db, "read") as history:
         return proposals(history.window(resolve(history, scope)))
 
 
-def rename(db: Path, scope: Scope, old: str, new: str, *, prefix: bool = False, dry_run: bool = False) -> Renamed:
+def rename(db: Location, scope: Scope, old: str, new: str, *, prefix: bool = False, dry_run: bool = False) -> Renamed:
     """Let the test `old` continue as `new`: what is stored, and what will still be reported under the old name.
 
     `old` and `new` are ids; with `prefix`, the beginnings of classes (modules, suites) or files. Raises `UsageError`

@@ -16,32 +16,33 @@ PACKAGE = Path(__file__).parents[1] / "flakediag"
 MAY_IMPORT = {
     "model": set[str](),
     "errors": set[str](),
+    "location": set[str](),
     "analysis": {"model"},
     "simulate": {"model", "analysis"},
     "remedies": {"model"},
     "report": {"model"},
-    "config": {"model", "errors"},
+    "config": {"model", "location", "errors"},
     "ci": {"model", "errors"},
     "junit": {"model", "errors", "ci"},
-    "history": {"model", "errors", "analysis"},
+    "history": {"model", "location", "errors", "analysis"},
     "confirm": {"model", "errors", "analysis", "remedies", "history", "junit"},
     "service": {
-        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm"),
+        *("model", "location", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm"),
     },
-    "selftest": {"model", "errors", "analysis", "history", "service"},
+    "selftest": {"model", "location", "errors", "analysis", "history", "service"},
     "experiments": {
-        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "confirm", "service"),
+        *("model", "location", "errors", "analysis", "remedies", "history", "junit", "ci", "confirm", "service"),
     },
     "owners": {"model", "errors"},
     "ratchet": {"model", "errors"},
-    "gates": {*("model", "errors", "analysis", "history", "service", "owners")},
-    "quarantine": {*("model", "errors", "analysis", "history", "service")},
+    "gates": {*("model", "location", "errors", "analysis", "history", "service", "owners")},
+    "quarantine": {*("model", "location", "errors", "analysis", "history", "service")},
     "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine")},
-    "backtests": {*("model", "errors", "analysis", "history", "service", "gates", "owners")},
-    "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service")},
-    "upkeep": {"model", "errors", "analysis", "history", "service"},
+    "backtests": {*("model", "location", "errors", "analysis", "history", "service", "gates", "owners")},
+    "checks": {*("model", "location", "errors", "analysis", "history", "junit", "ci", "service")},
+    "upkeep": {"model", "location", "errors", "analysis", "history", "service"},
     "cli": {
-        *("model", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
+        *("model", "location", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
         *("config", "owners", "ratchet", "gates", "backtests", "quarantine"),
     },
     "__main__": {"cli"},
@@ -131,7 +132,8 @@ def test_help_and_version_load_nothing_heavy(args: list[str]) -> None:
     loaded = done.stderr.split()
     assert "click" in loaded
     assert [name for name in loaded if name.partition(".")[0] in HEAVY] == []
-    assert [name for name in loaded if name.startswith("flakediag.") and "cli" not in name] == ["flakediag.errors"]
+    ours = [name for name in loaded if name.startswith("flakediag.") and "cli" not in name]
+    assert ours == ["flakediag.errors", "flakediag.location"]
 
 
 @pytest.mark.parametrize(

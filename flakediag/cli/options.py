@@ -15,6 +15,7 @@ import click
 
 from flakediag.cli import locate
 from flakediag.errors import ConfigError, UsageError
+from flakediag.location import Location, location
 
 # The model's dataclasses and the TOML parser take longer to load than `--help` takes to print.
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Session:
 
             click.echo(visible(text), err=True)
 
-    def history(self) -> Path:
+    def history(self) -> Location:
         """The history to read. Raises `UsageError` where there is none: reading never creates one."""
         db = self.settings.db or locate.nearest(Path.cwd())
         if db is None:
@@ -74,7 +75,7 @@ class Session:
                 f"there is no history in {Path.cwd()} or above it ({locate.HISTORY})",
                 "read some reports first: flakediag ingest PATH; or name a history with --db",
             )
-        if not db.is_file():
+        if isinstance(db, Path) and not db.is_file():
             raise UsageError(
                 f"there is no history at {db}" + (": it is a folder" if db.is_dir() else ""),
                 "check the path given with --db, FLAKEDIAG_DB or the configuration; flakediag ingest creates a history",
@@ -82,7 +83,7 @@ class Session:
         self.say(f"history {db}")
         return db
 
-    def history_to_write(self) -> Path:
+    def history_to_write(self) -> Location:
         """The history to write, which need not exist yet."""
         db = self.settings.db or locate.nearest(Path.cwd()) or locate.project_root(Path.cwd()) / locate.HISTORY
         self.say(f"history {db}")
@@ -96,6 +97,20 @@ class Session:
         if choice != "auto":
             return bool(choice == "always")
         return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class HistoryLocation(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
+    """A history's file, or an address."""
+
+    name = "history"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
+        if isinstance(value, Path):
+            return value
+        try:
+            return location(str(value))
+        except ValueError as problem:
+            self.fail(f"{value!r} {problem}", param, ctx)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -112,7 +127,7 @@ def _setting(*names: str, **attributes: Any) -> Callable[..., click.Option]:
 SETTINGS_OPTIONS = (
     _setting(
         "--db",
-        type=click.Path(path_type=Path),
+        type=HistoryLocation(),
         metavar="FILE",
         help="The history (FLAKEDIAG_DB). Default: .flakediag/history.db, here or in a folder above.",
     ),

@@ -21,6 +21,7 @@ from flakediag.cli.options import (
 )
 from flakediag.cli.output import opened
 from flakediag.errors import ExitCode
+from flakediag.location import Location
 
 if TYPE_CHECKING:
     from flakediag.model import QuarantineEntry
@@ -294,7 +295,7 @@ def _write(session: Session, target: Path, entries: list[QuarantineEntry] | tupl
         stream.write(file.text(entries))
 
 
-def _history(session: Session) -> Path | None:
+def _history(session: Session) -> Location | None:
     """The history, None where there is none and nobody named one."""
     return session.history() if session.settings.db or locate.nearest(Path.cwd()) else None
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from flakediag.experiments.asked import Setup, Tried
 from flakediag.experiments.earlier import code_of, earlier_trials
 from flakediag.experiments.question import accepted, others_of, question_of, subject_of
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Finding, Identity, Run, Scope
 
 
@@ -26,7 +26,7 @@ from flakediag.model import Finding, Identity, Run, Scope
 class Bench:
     """Everything that the experiments on one test share."""
 
-    db: Path
+    db: Location
     finding: Finding
     run: Run  # the latest one that had the test: whose project, commit and branch the experiments are kept under
     tests: tuple[Identity, ...]  # the others, in their usual order
@@ -72,7 +72,7 @@ class Bench:
         return len(self.tried) >= self.setup.runs or self.left() <= 0
 
 
-def bench(db: Path, test: str, scope: Scope, setup: Setup, *, now: datetime) -> Bench:
+def bench(db: Location, test: str, scope: Scope, setup: Setup, *, now: datetime) -> Bench:
     """Find the test and what is known of it. Raises `UsageError` where it, or a way to run it, cannot be found."""
     finding = service.show(db, test, scope, now=now)
     with History.open(db, "read") as history:
@@ -85,7 +85,7 @@ def runner_for(framework: str, setup: Setup) -> Runner:
     return find(framework, setup.folder, command=setup.command, program=setup.program, environ=environ)
 
 
-def bench_of(db: Path, finding: Finding, window: Window, setup: Setup, runner: Runner, code: str | None) -> Bench:
+def bench_of(db: Location, finding: Finding, window: Window, setup: Setup, runner: Runner, code: str | None) -> Bench:
     target = window.tests.index(finding.test)
     mine = np.flatnonzero(window.executed[:, target])
     run = window.runs[int(mine[-1])]

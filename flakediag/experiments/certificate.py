@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from flakediag.analysis.rates import clean_runs_needed
 from flakediag.errors import UsageError
@@ -12,10 +11,11 @@ from flakediag.experiments.attempt import carry_out, note, outcome_of
 from flakediag.experiments.bench import Bench, bench
 from flakediag.experiments.earlier import failed_once
 from flakediag.experiments.wording import command_of
+from flakediag.location import Location
 from flakediag.model import Category, Scope
 
 
-def certify(db: Path, test: str, scope: Scope, setup: Setup, observer: Observer, *, now: datetime) -> Outcome:
+def certify(db: Location, test: str, scope: Scope, setup: Setup, observer: Observer, *, now: datetime) -> Outcome:
     """Run a test that is said to be fixed as often, without a failure, as its own failure rate demands."""
     found = bench(db, test, scope, setup, now=now)
     rate = found.finding.rate

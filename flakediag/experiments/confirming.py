@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from flakediag.analysis.plan import Standing
 from flakediag.experiments.asked import Observer, Outcome, Setup, Way
@@ -12,10 +11,11 @@ from flakediag.experiments.bench import bench
 from flakediag.experiments.by_contrast import contrast, port_of
 from flakediag.experiments.by_order import search
 from flakediag.experiments.planning import plan_of, way_of
+from flakediag.location import Location
 from flakediag.model import Scope
 
 
-def confirm(db: Path, test: str, scope: Scope, setup: Setup, observer: Observer, *, now: datetime) -> Outcome:
+def confirm(db: Location, test: str, scope: Scope, setup: Setup, observer: Observer, *, now: datetime) -> Outcome:
     """Run experiments on one test until one explanation holds, or the budget is spent, or somebody interrupts.
 
     Every run is kept as an experiment, apart from the recorded runs. ^C ends what runs and keeps what was learnt.

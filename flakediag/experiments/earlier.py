@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from flakediag.analysis.belief import Trial
 from flakediag.analysis.signature import signature_of
 from flakediag.confirm.fingerprint import fingerprint
 from flakediag.experiments.asked import Setup, Way
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import CaseResult, Identity, Order, Outcome, RunReport, Scope
 
 ASKED = "flakediag.test"  # the properties of a stored experiment: which test it was about, what was tried,
@@ -25,7 +25,7 @@ def code_of(setup: Setup) -> str | None:
 
 
 def earlier_trials(
-    db: Path,
+    db: Location,
     test: Identity,
     tests: Sequence[Identity],
     signatures: frozenset[str] | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from flakediag import service
 from flakediag.analysis.belief import Trial
@@ -17,16 +16,17 @@ from flakediag.experiments.by_contrast import LEAST, conditions_of
 from flakediag.experiments.earlier import code_of
 from flakediag.experiments.wording import command_of, leading, step_of
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Category, Scope, Verdict
 
 
-def plan(db: Path, test: str, scope: Scope, setup: Setup, *, now: datetime) -> Plan:
+def plan(db: Location, test: str, scope: Scope, setup: Setup, *, now: datetime) -> Plan:
     """The next runs that would tell most about one test, as commands. Runs none of its tests; pytest is asked to list
     them."""
     return plan_of(bench(db, test, scope, setup, now=now))
 
 
-def plans(db: Path, scope: Scope, setup: Setup, *, now: datetime, limit: int = 10) -> tuple[Plan, ...]:
+def plans(db: Location, scope: Scope, setup: Setup, *, now: datetime, limit: int = 10) -> tuple[Plan, ...]:
     """The same for the flaky tests of the report, worst first, whose order, timing or port is in question."""
     report = service.report(db, scope, now=now)
     with History.open(db, "read") as history:

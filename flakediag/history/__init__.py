@@ -1,6 +1,5 @@
-"""Keeps what the reports said: one SQLite file that many CI jobs may write to at once."""
+"""Keeps what the reports said: in one SQLite file that many CI jobs may write to at once."""
 
-from flakediag.history.history import History, HistoryCounts, StoredRun
-from flakediag.history.writer import Stored
+from flakediag.history.history import History, HistoryCounts, Stored, StoredRun
 
 __all__ = ["History", "HistoryCounts", "Stored", "StoredRun"]

@@ -1,19 +1,19 @@
-"""The history of a suite: a small set of verbs, behind which another engine could stand."""
+"""The history of a suite: a small set of verbs, and the engines that stand behind them.
+
+Engines: `sqlite.py`, one local file.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
-from flakediag.errors import HistoryError
-from flakediag.history import connection, runs
-from flakediag.history.values import text, unmoment, untext
-from flakediag.history.writer import Stored, Writer
-from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunReport, Scope
+from flakediag.location import Location
+from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, Run, RunReport, Scope
 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
@@ -23,6 +23,25 @@ if TYPE_CHECKING:  # numpy: what only stores does not load it
     from flakediag.history.portable import FormerName, Portable
     from flakediag.history.prune import Dropped, Limits
     from flakediag.history.tests import CountedTest
+
+BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of one report.
+
+    `run` is the run that its results are in: a new one, or, where `duplicate`, the one that had them already.
+    `results` counts what was added. `known` are the files whose results were there before. `doubled` says that they
+    could not be told from the others (retries joined across cases), so that they are in the history twice.
+    """
+
+    run: int
+    duplicate: bool
+    results: int
+    files: tuple[InputFile, ...]
+    known: tuple[InputFile, ...] = ()
+    doubled: bool = False
 
 
 class StoredRun(NamedTuple):
@@ -47,29 +66,34 @@ class HistoryCounts(NamedTuple):
     details: int
 
 
-class History:
+class History(ABC):
     """An open history. Each verb sees one state of it, whatever other processes write meanwhile.
 
-    Every verb raises `HistoryError` where the file cannot be read or written, and `UsageError` for a scope that
+    Every verb raises `HistoryError` where the history cannot be read or written, and `UsageError` for a scope that
     names no project where there are several, or one that does not exist.
     """
 
-    def __init__(self, conn: sqlite3.Connection, path: Path, busy_timeout: float) -> None:
-        self._conn = conn
-        self._path = path
-        self._busy_timeout = busy_timeout
-
-    @classmethod
-    def open(cls, path: Path, mode: Literal["read", "write"] = "read", *, busy_timeout: float = 60.0) -> Self:
-        """Open the history at `path`. "write" makes it where there is none; "read" never does.
+    @staticmethod
+    def open(
+        place: Location, mode: Literal["read", "write"] = "read", *, busy_timeout: float = BUSY_TIMEOUT
+    ) -> History:
+        """Open the history at `place`. "write" makes it where there is none; "read" never does.
 
         `busy_timeout` is how many seconds to wait while another process writes.
         """
-        opened = connection.open_to_read if mode == "read" else connection.open_to_write
-        return cls(opened(path, busy_timeout), path, busy_timeout)
+        return _engine(place).at(place, mode, busy_timeout)
 
-    def close(self) -> None:
-        self._conn.close()
+    @staticmethod
+    def source(place: Location, *, busy_timeout: float = BUSY_TIMEOUT) -> AbstractContextManager[History]:
+        """The history at `place`, to be read and by no means changed: not even brought up to date."""
+        return _engine(place).unchanged(place, busy_timeout)
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def size(self) -> int:
+        """How many bytes it takes where it is stored."""
 
     def __enter__(self) -> Self:
         return self
@@ -81,155 +105,73 @@ class History:
 
     # --- keep ---------------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def add_runs(self, reports: Iterable[RunReport], signature_of: Callable[[FailureDetail], str]) -> list[Stored]:
         """Store these reports, all or none; one entry for each, in order.
 
         The write lock is taken when the first report arrives and held until `reports` ends, so parse ahead. Whatever
         `reports` or `signature_of` raises comes through, and nothing is stored. What counts once: see writer.py.
         """
-        stored: list[Stored] = []
-        writer: Writer | None = None
-        try:
-            for report in reports:
-                with self._translated():
-                    if writer is None:
-                        self._conn.execute("BEGIN IMMEDIATE")
-                        writer = Writer(self._conn, signature_of)
-                    stored.append(writer.add(report))
-            if writer is not None:
-                with self._translated():
-                    writer.finish()
-                    self._conn.execute("COMMIT")
-        except BaseException:
-            if self._conn.in_transaction:
-                self._conn.execute("ROLLBACK")
-            raise
-        return stored
 
     # --- list ---------------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def projects(self) -> tuple[str, ...]:
         """By name."""
-        with self._snapshot() as conn:
-            return tuple(untext(row[0]) for row in conn.execute("SELECT name FROM projects ORDER BY name"))
 
+    @abstractmethod
     def branches(self, project: str | None = None) -> tuple[str, ...]:
         """The branches that have runs, the one with the newest run first."""
-        with self._snapshot() as conn:
-            rows = conn.execute(
-                f"SELECT branch FROM runs WHERE project_id = ? AND branch IS NOT NULL AND {runs.NOT_PRUNED}"
-                " GROUP BY branch ORDER BY max(started_at) DESC, branch",
-                (runs.project_id(conn, project),),
-            )
-            return tuple(untext(row[0]) for row in rows)
 
+    @abstractmethod
     def runs(self, scope: Scope) -> tuple[StoredRun, ...]:
         """The runs in scope, newest first."""
-        with self._snapshot() as conn:
-            ids = runs.ids_in(conn, scope)
-            rows = conn.execute(
-                "SELECT id, results, failures, errors, skipped FROM runs WHERE id IN (SELECT value FROM json_each(?))",
-                (runs.id_list(ids),),
-            )
-            counts = {row[0]: row[1:] for row in rows}
-            return tuple(StoredRun(run, *counts[run.id]) for run in runs.load(conn, ids))
 
+    @abstractmethod
     def tests(self, scope: Scope, pattern: str | None = None) -> tuple[CountedTest, ...]:
         """The tests of the runs in scope, by identity; `pattern` keeps those whose id contains it."""
-        from flakediag.history import tests
 
-        with self._snapshot() as conn:
-            counted = tests.count(conn, scope)
-        return tuple(each for each in counted if pattern is None or pattern in each.test.id)
-
+    @abstractmethod
     def run_by_digest(self, digest: str, project: str | None = None) -> Run | None:
         """The run that came from the report files with this digest."""
-        with self._snapshot() as conn:
-            row = conn.execute(
-                "SELECT id FROM runs WHERE project_id = ? AND digest = ?",
-                (runs.project_id(conn, project), text(digest)),
-            ).fetchone()
-            return None if row is None else runs.load(conn, row)[0]
 
+    @abstractmethod
     def run_report(self, run_id: int) -> RunReport:
         """A stored run as the report that it came from. Raises `LookupError` where there is none.
 
         What comes back is what was given, except: durations are whole milliseconds, `notes` are not kept, `files`
         stand by path, and an earlier attempt that did not fail comes back as passed, without duration.
         """
-        from flakediag.history import run_reports
 
-        with self._snapshot() as conn:
-            return run_reports.load(conn, run_id)
-
+    @abstractmethod
     def counts(self) -> HistoryCounts:
         """How much the history holds; pruned runs are not counted."""
-        with self._snapshot() as conn:
-            row = conn.execute(
-                "SELECT (SELECT count(*) FROM projects),"
-                f" (SELECT count(*) FROM runs WHERE {runs.NOT_PRUNED}), (SELECT count(*) FROM tests),"
-                f" (SELECT ifnull(sum(results), 0) FROM runs WHERE {runs.NOT_PRUNED}), (SELECT count(*) FROM failures),"
-                " (SELECT count(*) FROM signatures), (SELECT count(*) FROM failure_details)"
-            ).fetchone()
-            return HistoryCounts(*row)
 
+    @abstractmethod
     def summary(self, scope: Scope) -> HistorySummary:
         """What the scope holds."""
-        from flakediag.history import tests
-
-        with self._snapshot() as conn:
-            ids = runs.ids_in(conn, scope)
-            results, first, last = conn.execute(
-                "SELECT ifnull(sum(results), 0), min(started_at), max(started_at)"
-                " FROM runs WHERE id IN (SELECT value FROM json_each(?))",
-                (runs.id_list(ids),),
-            ).fetchone()
-            return HistorySummary(
-                runs=len(ids),
-                tests=tests.number_of_tests(conn, ids),
-                results=results,
-                first_run=None if first is None else unmoment(first),
-                last_run=None if last is None else unmoment(last),
-            )
 
     # --- analyse ------------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def window(self, scope: Scope) -> Window:
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
-        from flakediag.history import windows
-
-        with self._snapshot() as conn:
-            newest_first = runs.load(conn, runs.ids_in(conn, scope))
-            return windows.load(conn, newest_first[::-1])
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 
-    @classmethod
-    @contextmanager
-    def source(cls, path: Path, *, busy_timeout: float = 60.0) -> Iterator[Self]:
-        """The history at `path`, to be read and by no means changed: not even brought up to date."""
-        with connection.open_source(path, busy_timeout) as conn:
-            yield cls(conn, path, busy_timeout)
-
+    @abstractmethod
     def portables(self) -> Generator[Portable, None, None]:
         """Every run, in order of arrival, to be moved elsewhere; all of one state of the history."""
-        from flakediag.history import portable
 
-        with self._snapshot() as conn:
-            yield from portable.portables(conn)
-
+    @abstractmethod
     def number_of_runs(self) -> int:
         """Pruned ones included."""
-        with self._snapshot() as conn:
-            return int(conn.execute("SELECT count(*) FROM runs").fetchone()[0])
 
+    @abstractmethod
     def former_names(self) -> tuple[FormerName, ...]:
         """The tests that were renamed."""
-        from flakediag.history import portable
 
-        with self._snapshot() as conn:
-            return portable.former_names(conn)
-
+    @abstractmethod
     def absorb(
         self,
         source: Iterable[Portable],
@@ -240,103 +182,41 @@ class History:
 
         Raises `HistoryError` where a source that somebody has edited contradicts itself.
         """
-        from flakediag.history import merge
 
-        with self._writing() as conn:
-            try:
-                return merge.absorb(conn, source, names, signature_of)
-            except (sqlite3.IntegrityError, OverflowError) as error:
-                raise HistoryError(
-                    f"{self._path}: the runs cannot be stored: {error}",
-                    hint="was the source edited? Nothing was stored",
-                ) from error
-
+    @abstractmethod
     def prune(self, limits: Limits, now: datetime, *, dry_run: bool = False) -> Dropped:
         """Drop the results of the runs beyond the limits, all or none."""
-        from flakediag.history import prune
 
-        if dry_run:
-            with self._snapshot() as conn:
-                return prune.sizes(conn, prune.candidates(conn, limits))
-        with self._writing(foreign_keys=False) as conn:
-            return prune.drop(conn, prune.candidates(conn, limits), now)
-
+    @abstractmethod
     def compact(self) -> None:
         """Give the space of what was dropped back to the file system."""
-        from flakediag.history import prune
 
-        with self._translated():
-            prune.compact(self._conn)
-
+    @abstractmethod
     def repair(self) -> list[str]:
         """Put right what can be told from the rest of the history; says what was done."""
-        from flakediag.history import repair
 
-        with self._writing(foreign_keys=False) as conn:
-            done = repair.repair(conn)
-        with self._translated():
-            return [*done, "gave the free space back"] if repair.compact_if_free(self._conn) else done
-
+    @abstractmethod
     def names(self, project: str) -> tuple[Identity, ...]:
         """The tests of a project, sorted."""
-        from flakediag.history import rename
 
-        with self._snapshot() as conn:
-            number = runs.project_id(conn, project)
-            return () if number is None else tuple(sorted(rename.tests_of(conn, number)))
-
+    @abstractmethod
     def rename(self, project: str, pairs: Sequence[tuple[Identity, Identity]], *, dry_run: bool = False) -> None:
         """Give tests new names, all or none: results that are stored and such as come later under the old names.
 
         Raises `UsageError` where a run has a test under both names, also in a dry run.
         """
-        from flakediag.history import rename
 
-        if dry_run:
-            with self._snapshot() as conn:
-                number = runs.project_id(conn, project)
-                if number is not None:
-                    rename.check(conn, number, [rename.Pair(*pair) for pair in pairs])
-            return
-        with self._writing(foreign_keys=False) as conn:
-            number = runs.project_id(conn, project)
-            if number is not None:
-                rename.move(conn, number, [rename.Pair(*pair) for pair in pairs])
 
-    # --- how ----------------------------------------------------------------------------------------------------
+class Engine(Protocol):
+    """What opens histories of one kind."""
 
-    @contextmanager
-    def _writing(self, *, foreign_keys: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction: everything or nothing. Without `foreign_keys` SQLite does not look after references."""
-        with self._translated():
-            if not foreign_keys:
-                self._conn.execute("PRAGMA foreign_keys = OFF")
-            try:
-                self._conn.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._conn
-                    self._conn.execute("COMMIT")
-                except BaseException:
-                    if self._conn.in_transaction:
-                        self._conn.execute("ROLLBACK")
-                    raise
-            finally:
-                self._conn.execute("PRAGMA foreign_keys = ON")
+    def at(self, place: Location, mode: Literal["read", "write"], busy_timeout: float) -> History: ...
 
-    @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        """One state of the history for several queries."""
-        with self._translated():
-            nested = self._conn.in_transaction  # asked from within add_runs: what it has written so far is seen
-            if not nested:
-                self._conn.execute("BEGIN")
-            try:
-                yield self._conn
-            finally:
-                if not nested:
-                    self._conn.execute("ROLLBACK")  # nothing was written
+    def unchanged(self, place: Location, busy_timeout: float) -> AbstractContextManager[History]: ...
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with connection.translated(self._path, self._busy_timeout):
-            yield
+
+def _engine(place: Location) -> Engine:
+    """Imported late: nobody needs more than one."""
+    from flakediag.history.sqlite import SqliteHistory
+
+    return SqliteHistory

@@ -10,32 +10,15 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from flakediag.history.bitmaps import bitmap, pack
 from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
+from flakediag.history.history import Stored
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, order_text, text
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What became of one report.
-
-    `run` is the run that its results are in: a new one, or, where `duplicate`, the one that had them already.
-    `results` counts what was added. `known` are the files whose results were there before. `doubled` says that they
-    could not be told from the others (retries joined across cases), so that they are in the history twice.
-    """
-
-    run: int
-    duplicate: bool
-    results: int
-    files: tuple[InputFile, ...]
-    known: tuple[InputFile, ...] = ()
-    doubled: bool = False
 
 
 class _Counts(NamedTuple):

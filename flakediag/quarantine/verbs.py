@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from flakediag.analysis.quarantine import standings
 from flakediag.analysis.signature import NOTHING_SAID
 from flakediag.errors import UsageError
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import (
     Finding,
     Identity,
@@ -56,7 +56,7 @@ class Added:
 
 
 def add(
-    db: Path, test: str, scope: Scope, entries: Sequence[QuarantineEntry], decision: Decision, *, now: datetime
+    db: Location, test: str, scope: Scope, entries: Sequence[QuarantineEntry], decision: Decision, *, now: datetime
 ) -> Added:
     """Excuse failures of the test, one entry for each signature; an entry that is there already gets the new day.
 
@@ -147,7 +147,7 @@ def _uncovered(finding: Finding, entries: Sequence[QuarantineEntry]) -> list[str
 
 
 def standing(
-    db: Path | None, scope: Scope, entries: Sequence[QuarantineEntry], *, now: datetime
+    db: Location | None, scope: Scope, entries: Sequence[QuarantineEntry], *, now: datetime
 ) -> tuple[QuarantineStanding, ...]:
     """How each entry stands. Without a history nothing but its days is known."""
     today = now.date()
@@ -188,7 +188,7 @@ def choose(
     return tuple(s for s in chosen if (expired and s.expired) or s.state in states)
 
 
-def identities(db: Path | None, scope: Scope) -> dict[str, tuple[Identity, str]]:
+def identities(db: Location | None, scope: Scope) -> dict[str, tuple[Identity, str]]:
     """The tests of the history by id, each with the producer of its latest report; empty without a history."""
     if db is None:
         return {}
