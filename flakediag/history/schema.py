@@ -8,7 +8,8 @@ is the next migration.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 APPLICATION_ID = 0x666C6B64  # "flkd", so that `file` and we ourselves can tell a history from other SQLite files
 
@@ -57,7 +58,9 @@ def _results_packed(conn: sqlite3.Connection) -> None:
     conn.execute(_FAILURE_OVERVIEW)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = (
     _everything_that_is_kept,
     _views_for_people,
     _pruned_runs_and_renames,
@@ -70,22 +73,60 @@ VERSION = len(MIGRATIONS)
 
 def apply(conn: sqlite3.Connection, *, upto: int = VERSION) -> None:
     """Bring the schema of an open history to step `upto`. The caller holds the write lock and commits."""
-    import sqlite_utils  # here and not above: it loads pandas where there is one, half a second for nothing
-
-    steps = sqlite_utils.Migrations("flakediag")
-    for step in MIGRATIONS[:upto]:
-        steps(name=step.__name__.strip("_"))(_on_connection(step))
-    steps.apply(sqlite_utils.Database(conn, recursive_triggers=False, execute_plugins=False))
+    if conn.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+        _begin(conn, MIGRATIONS[:upto])
+    else:
+        _continue(conn, MIGRATIONS[:upto])
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     conn.execute(f"PRAGMA user_version = {upto}")
 
 
-def _on_connection(step: Callable[[sqlite3.Connection], None]) -> Callable[..., None]:
+def _begin(conn: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """All steps on an empty file, with sqlite-utils' record of them, but without sqlite-utils: it loads pandas where
+    there is one, which takes half a second, and most histories of CI jobs are new ones."""
+    for statement in _RECORD:
+        conn.execute(statement)
+    for step in steps:
+        step(conn)
+        conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            (_SET, name_of(step), str(datetime.now(UTC))),
+        )
+
+
+def _continue(conn: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations(_SET)
+    for step in steps:
+        migrations(name=name_of(step))(_on_connection(step))
+    migrations.apply(sqlite_utils.Database(conn, recursive_triggers=False, execute_plugins=False))
+
+
+def name_of(step: Migration) -> str:
+    """What a step is called in the history's record of its migrations."""
+    return step.__name__.strip("_")
+
+
+def _on_connection(step: Migration) -> Callable[..., None]:
     def migrate(db: object) -> None:
         step(db.conn)  # type: ignore[attr-defined]
 
     return migrate
 
+
+_SET = "flakediag"
+_RECORD = (
+    """CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+)""",
+    """CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name")""",
+)
+"""To the letter what sqlite-utils writes, so that it finds its own table when there is a next step."""
 
 _TABLES = (
     """

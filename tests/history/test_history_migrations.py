@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +51,26 @@ def test_a_fresh_history_says_what_it_is(path: Path) -> None:
             "sqlite_schema",
             "sqlite_sequence",
         }
+
+
+def test_a_new_history_is_the_same_as_one_made_by_sqlite_utils(path: Path, tmp_path: Path) -> None:
+    store(path)
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("BEGIN IMMEDIATE")
+        schema._continue(conn, schema.MIGRATIONS)
+        conn.execute("COMMIT")
+    assert schema_of(path) == schema_of(other)
+
+
+def test_a_new_history_needs_no_pandas(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from flakediag.history import History\n"
+        f"History.open(Path({str(path)!r}), 'write').close()\n"
+        "assert 'sqlite_utils' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("step", STEPS)
