@@ -18,6 +18,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -156,6 +157,10 @@ class History(ABC):
     @abstractmethod
     def window(self, scope: Scope) -> Window:
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
+
+    @abstractmethod
+    def outcomes(self, scope: Scope) -> Outcomes:
+        """What became of each test in each run in scope, which costs much less than the whole window."""
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -151,6 +152,13 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1])
+
+    def outcomes(self, scope: Scope) -> Outcomes:
+        from flakediag.history import outcomes
+
+        with self._snapshot() as conn:
+            newest_first = runs.load(conn, runs.ids_in(conn, scope))
+            return outcomes.load(conn, newest_first[::-1])
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
     }
     present = [sequences[rows[run_id][0]] if run_id in rows else np.empty(0, dtype=np.int32) for run_id in run_ids]
     sizes = np.array([len(tests) for tests in present], dtype=np.int64)
-    names, index_of = _tests(conn, _distinct(list(sequences.values())))
+    tests, index_of = names(conn, distinct(list(sequences.values())))
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     position = np.arange(total, dtype=np.int32)
@@ -48,7 +48,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
             _fill(rows[run_id], outcome[end - size : end], attempts[end - size : end], duration[end - size : end])
     return Window(
         runs=tuple(runs),
-        tests=names,
+        tests=tests,
         run=np.repeat(np.arange(len(run_ids), dtype=np.int32), sizes),
         test=index_of[_joined(present, np.int32)],
         position=position,
@@ -71,7 +71,7 @@ def _fill(row: tuple[int, bytes | None, bytes | None, bytes | None], *into: *tup
         np.divide(milliseconds, 1000, out=duration, where=milliseconds != NO_DURATION, casting="unsafe")
 
 
-def _distinct(sequences: Sequence[Ints]) -> Ints:
+def distinct(sequences: Sequence[Ints]) -> Ints:
     """The ids of all tests in these sequences, rising."""
     seen = np.zeros(max((int(tests.max(initial=-1)) for tests in sequences), default=-1) + 1, dtype=np.bool_)
     for tests in sequences:
@@ -83,7 +83,7 @@ def _joined(parts: Sequence[NDArray[_T]], dtype: type[_T]) -> NDArray[_T]:
     return np.concatenate([np.empty(0, dtype=dtype), *parts])
 
 
-def _tests(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
+def names(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these ids by name, and the place of each id among them (int32[highest id + 1])."""
     found = [
         (Identity(*map(untext, row[1:])), row[0])
