@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Window
 from flakediag.history import details
@@ -15,8 +13,6 @@ from flakediag.history.columns import NO_DURATION, unpack, unpack_bytes
 from flakediag.history.runs import id_list
 from flakediag.history.values import untext
 from flakediag.model import FailureDetail, Identity, Outcome, Run
-
-_T = TypeVar("_T", bound=np.generic)
 
 _RUN = "SELECT sequence_id, outcomes, attempts, durations FROM run_results WHERE run_id = ?"
 _SEQUENCE = "SELECT tests FROM sequences WHERE id = ?"
@@ -34,23 +30,25 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
     sequences = {
         number: unpack(conn.execute(_SEQUENCE, (number,)).fetchone()[0]) for number in {row[0] for row in rows.values()}
     }
-    present = [sequences[rows[run_id][0]] if run_id in rows else np.empty(0, dtype=np.int32) for run_id in run_ids]
-    sizes = np.array([len(tests) for tests in present], dtype=np.int64)
     tests, index_of = names(conn, distinct(list(sequences.values())))
+    indices = {number: index_of[sequence] for number, sequence in sequences.items()}
+    sizes = np.array([len(indices[rows[run_id][0]]) if run_id in rows else 0 for run_id in run_ids], dtype=np.int64)
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
-    position = np.arange(total, dtype=np.int32)
-    position -= np.repeat((ends - sizes).astype(np.int32), sizes)
+    test, position = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
     outcome, attempts = np.zeros(total, dtype=np.int8), np.ones(total, dtype=np.int8)
     duration = np.full(total, np.nan, dtype=np.float32)
     for run_id, end, size in zip(run_ids, ends.tolist(), sizes.tolist(), strict=True):
         if size:
-            _fill(rows[run_id], outcome[end - size : end], attempts[end - size : end], duration[end - size : end])
+            mine = slice(end - size, end)
+            test[mine] = indices[rows[run_id][0]]
+            position[mine] = np.arange(size, dtype=np.int32)
+            _fill(rows[run_id], outcome[mine], attempts[mine], duration[mine])
     return Window(
         runs=tuple(runs),
         tests=tests,
         run=np.repeat(np.arange(len(run_ids), dtype=np.int32), sizes),
-        test=index_of[_joined(present, np.int32)],
+        test=test,
         position=position,
         outcome=outcome,
         attempts=attempts,
@@ -77,10 +75,6 @@ def distinct(sequences: Sequence[Ints]) -> Ints:
     for tests in sequences:
         seen[tests] = True
     return np.flatnonzero(seen).astype(np.int32)
-
-
-def _joined(parts: Sequence[NDArray[_T]], dtype: type[_T]) -> NDArray[_T]:
-    return np.concatenate([np.empty(0, dtype=dtype), *parts])
 
 
 def names(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
