@@ -30,12 +30,15 @@ from flakediag.model import (
     Scope,
     Verdict,
 )
+from flakediag.report_cache import ReportCache
 
 if TYPE_CHECKING:
     from flakediag.analysis.window import Window
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+
+NO_CACHE = ReportCache(None)
 
 PARSE_AHEAD = 200_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
@@ -230,26 +233,31 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
 
 def report(
-    db: Location, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False
+    db: Location,
+    scope: Scope,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    series: bool = False,
+    cache: ReportCache = NO_CACHE,
 ) -> Report:
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
-    are drawn from as well."""
+    are drawn from as well. A report of the same window that is in the cache is not made again."""
+    tell = progress or (lambda done, total, what: None)
     with History.open(db, "read") as history:
-        return _report(history, scope, now, progress, series=series)
-
-
-def _report(
-    history: History, scope: Scope, now: datetime, progress: Progress | None = None, *, series: bool = False
-) -> Report:
-    if progress:
-        progress(0, 2, "reading the history")
-    resolved, window = read(history, scope)
-    if progress:
-        progress(1, 2, "diagnosing")
-    made = report_of(history, scope, resolved, window, now, series=series)
-    if progress:
-        progress(2, 2, "done")
-    return made
+        resolved = resolve(history, scope)
+        tell(0, 2, "reading the history")
+        fingerprint = None if series else history.fingerprint(resolved)
+        key = None if fingerprint is None else cache.key(fingerprint, resolved)
+        found = cache.get(key) if key is not None else None
+        if found is None:
+            window = history.window(resolved)
+            tell(1, 2, "diagnosing")
+            found = _diagnosed(resolved, window, now, series=series)
+            if key is not None:
+                cache.put(key, found)
+        tell(2, 2, "done")
+        return _told(history, found, scope, resolved, now)
 
 
 def read(history: History, scope: Scope) -> tuple[Scope, Window]:
@@ -258,10 +266,21 @@ def read(history: History, scope: Scope) -> tuple[Scope, Window]:
     return resolved, history.window(resolved)
 
 
-def report_of(
-    history: History, scope: Scope, resolved: Scope, window: Window, now: datetime, *, series: bool = False
-) -> Report:
+def report_of(history: History, scope: Scope, resolved: Scope, window: Window, now: datetime) -> Report:
     """The report of a window that was read for `scope`."""
+    return _told(history, _diagnosed(resolved, window, now), scope, resolved, now)
+
+
+def _told(history: History, found: Report, scope: Scope, resolved: Scope, now: datetime) -> Report:
+    """The report with what does not follow from the window alone."""
+    return replace(
+        found,
+        generated_at=now.astimezone(UTC),
+        notes=(*found.notes, *_other_branches(history, scope, resolved)),
+    )
+
+
+def _diagnosed(resolved: Scope, window: Window, now: datetime, *, series: bool = False) -> Report:
     from flakediag.analysis.diagnose import diagnose
     from flakediag.analysis.series import series_of
 
@@ -276,7 +295,7 @@ def report_of(
         clusters=found.clusters,
         fixes=found.fixes,
         outages=found.outages,
-        notes=(*found.notes, *other_branches(history, scope, resolved)),
+        notes=found.notes,
         series=series_of(window, found.tests) if series else None,
     )
 
@@ -320,7 +339,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"it holds: {', '.join(sorted(known)[:10])}"
 
 
-def other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
+def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
     if asked.branch is not None or resolved.branch is None:
         return ()
     others = [b for b in history.branches(resolved.project or DEFAULT_PROJECT) if b != resolved.branch]

@@ -160,6 +160,12 @@ class SqliteHistory(History):
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return outcomes.load(conn, newest_first[::-1])
 
+    def fingerprint(self, scope: Scope) -> bytes:
+        from flakediag.history import fingerprint
+
+        with self._snapshot() as conn:
+            return fingerprint.of(conn, runs.load(conn, runs.ids_in(conn, scope)))
+
     # --- move and keep up ---------------------------------------------------------------------------------------
 
     @classmethod
