@@ -20,29 +20,30 @@ MAY_IMPORT = {
     "simulate": {"model", "analysis"},
     "remedies": {"model"},
     "report": {"model"},
-    "config": {"model", "errors"},
+    "redact": {"model"},
+    "config": {"model", "errors", "redact"},
     "ci": {"model", "errors"},
     "junit": {"model", "errors", "ci"},
     "history": {"model", "errors", "analysis"},
     "confirm": {"model", "errors", "analysis", "remedies", "history", "junit"},
     "service": {
-        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm"),
+        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "config", "confirm", "redact"),
     },
     "selftest": {"model", "errors", "analysis", "history", "service"},
     "experiments": {
-        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "confirm", "service"),
+        *("model", "errors", "analysis", "remedies", "history", "junit", "ci", "confirm", "service", "redact"),
     },
     "owners": {"model", "errors"},
     "ratchet": {"model", "errors"},
     "gates": {*("model", "errors", "analysis", "history", "service", "owners")},
     "quarantine": {*("model", "errors", "analysis", "history", "service")},
-    "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine")},
+    "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine", "redact")},
     "backtests": {*("model", "errors", "analysis", "history", "service", "gates", "owners")},
-    "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service")},
+    "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service", "redact")},
     "upkeep": {"model", "errors", "analysis", "history", "service"},
     "cli": {
         *("model", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
-        *("config", "owners", "ratchet", "gates", "backtests", "quarantine"),
+        *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "redact"),
     },
     "__main__": {"cli"},
     "__init__": set[str](),
@@ -59,7 +60,7 @@ ONLY_IN = {
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
 }
-PURE = {"model", "errors", "analysis", "remedies"}
+PURE = {"model", "errors", "analysis", "remedies", "redact"}
 PURE_LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy"}
 
 HEAVY = ("numpy", "pandas", "scipy", "junitparser", "sqlite_utils", "sqlite3", "rich", "lxml", "tomllib")
