@@ -5,6 +5,7 @@ Knows neither click nor rich; this is what a Python program would import.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from flakediag.model import (
     Scope,
     Verdict,
 )
+from flakediag.redact import Redactor
 from flakediag.report_cache import ReportCache
 
 if TYPE_CHECKING:
@@ -93,9 +95,11 @@ def ingest(
     environ: Mapping[str, str],
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
+    redactor: Redactor | None = None,
 ) -> IngestSummary:
     """Read reports into the history at `db`, creating it where there is none, all in one transaction.
 
+    Secrets are masked before anything is stored, by the `redactor`, or by the usual one where none is given.
     A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
@@ -103,7 +107,9 @@ def ingest(
     project = info.project or ci.project or _only_project(db)
     refused: list[FileReport] = []
     placed: list[RunReport] = []
+    masked: list[Mapping[str, int]] = []  # of each of them
     notes: list[str] = []
+    redactor = redactor or Redactor()
     items = read_reports(paths, now=now, stdin=stdin, progress=progress)
 
     def runs() -> Iterator[RunReport]:
@@ -111,7 +117,8 @@ def ingest(
             if isinstance(item, FileReport):
                 refused.append(item)
             else:
-                report = place(item, replace(info, project=project), ci, notes)
+                report, secrets = redactor.report(place(item, replace(info, project=project), ci, notes))
+                masked.append(secrets)
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -131,7 +138,15 @@ def ingest(
         failures=sum(f.failures + f.errors for f in files if f.status is not FileStatus.DUPLICATE),
         new_flaky=tuple(sorted(new_flaky)),
         notes=tuple(dict.fromkeys(notes)),
+        masked=_sum(secrets for secrets, one in zip(masked, stored, strict=True) if not one.duplicate),
     )
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
 
 
 def _only_project(db: Location) -> str:
