@@ -194,8 +194,12 @@ def checkup(db: Path, *, repair: bool = False, salvage: Path | None = None) -> C
 
 def _salvage(db: Path, target: Path) -> MergedSource:
     rescue = Salvage(db, BUSY_TIMEOUT)
-    with History.open(target, "write") as history:
-        done = _absorb(history, str(target), rescue.runs(), rescue.names())
+    try:
+        with History.open(target, "write") as history:
+            done = _absorb(history, str(target), rescue.runs(), rescue.names())
+    except HistoryError:
+        target.unlink(missing_ok=True)  # nothing is in it, and it would stand in the way of the next try
+        raise
     return replace(done, lost=rescue.lost)
 
 

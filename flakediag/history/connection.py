@@ -9,11 +9,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flakediag.errors import HistoryError
+from flakediag.errors import HistoryError, UsageError
 from flakediag.history import schema
 
 _MAGIC = b"SQLite format 3\x00"
@@ -118,17 +118,41 @@ def translated(path: Path, busy_timeout: float) -> Iterator[None]:
             ) from error
         explanation = _EXPLANATIONS.get(code)
         if explanation is None:
+            _blame_the_file(path, busy_timeout, error)
             raise
         what, hint = explanation
         raise HistoryError(f"{path}: {what} ({error})", hint=hint) from error
+    except (HistoryError, UsageError):
+        raise
+    except Exception as error:
+        _blame_the_file(path, busy_timeout, error)
+        raise
 
 
+def _blame_the_file(path: Path, busy_timeout: float, error: Exception) -> None:
+    """Raise `HistoryError` where it is the file that made no sense, and not us.
+
+    That may be damage, or another flakediag that has brought the file up to date since it was opened.
+    """
+    from flakediag.history import damage  # here and not above: it looks at everything, and is rarely asked
+
+    if not isinstance(error, damage.NONSENSE):
+        return
+    with suppress(*damage.NONSENSE), closing(open_raw(path, busy_timeout)) as conn:
+        _version(conn, path)
+    found = damage.damage(path, busy_timeout)
+    if found is not None:
+        what, hint = _DAMAGED
+        raise HistoryError(f"{path}: {what} ({found})", hint=hint) from error
+
+
+_DAMAGED = (
+    "the history is damaged",
+    "restore it from a copy, or save what can be read of it: flakediag doctor --salvage NEW",
+)
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: ("not a flakediag history", _OTHER_FILE),
-    sqlite3.SQLITE_CORRUPT: (
-        "the history is damaged",
-        "restore it from a copy, or see what can be saved: flakediag doctor",
-    ),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: ("the disk is full; nothing was stored", "make room, then repeat the command"),
     sqlite3.SQLITE_IOERR: ("the history cannot be read or written", "check the disk and its limits, then repeat"),
     sqlite3.SQLITE_READONLY: ("the history cannot be written", "check the permissions of the file and of its folder"),

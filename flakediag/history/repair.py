@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from flakediag.history import doctor, portable, prune, recount, schema
+from flakediag.history import connection, doctor, portable, prune, recount, schema
+from flakediag.history.damage import NONSENSE
 from flakediag.history.portable import FormerName, Portable
 
 _CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
-_LOST = (
-    sqlite3.DatabaseError,
-    zlib.error,
-    ValueError,
-    TypeError,
-    LookupError,
-)  # what reading a damaged page may end in
+_LOST = (*NONSENSE, LookupError)
 
 
 def repair(conn: sqlite3.Connection) -> list[str]:
@@ -92,7 +86,8 @@ class Salvage:
         self.lost = 0
 
     def runs(self) -> Iterator[Portable]:
-        with closing(self._raw()) as conn:
+        """Raises `HistoryError` where nothing can be read, not even which tables there are."""
+        with connection.translated(self._path, self._busy_timeout), closing(self._raw()) as conn:
             for run_id in self._numbers(conn):
                 try:
                     found = portable.portable(conn, run_id)
@@ -113,7 +108,7 @@ class Salvage:
                 )
 
     def names(self) -> tuple[FormerName, ...]:
-        with closing(self._raw()) as conn, suppress(sqlite3.Error):
+        with suppress(*_LOST), closing(self._raw()) as conn:
             return portable.former_names(conn)
         return ()
 
@@ -121,7 +116,7 @@ class Salvage:
         """The file as it is. A history of an earlier version cannot be brought up to date where it is damaged: the
         tables that it lacks are laid beside it, empty."""
         conn = doctor.raw(self._path, self._busy_timeout)
-        with suppress(sqlite3.DatabaseError):  # whatever cannot be read is told by the queries that need it
+        with suppress(*_LOST):  # whatever cannot be read is told by the queries that need it
             there = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             for name, statement in schema.LATER_TABLES.items():
                 if name not in there:
@@ -135,8 +130,8 @@ class Salvage:
             for (seen,) in conn.execute("SELECT id FROM runs NOT INDEXED ORDER BY id"):
                 yield seen
             return
-        except sqlite3.DatabaseError:
-            with suppress(sqlite3.DatabaseError):
+        except _LOST:
+            with suppress(*_LOST):
                 row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
                 highest = row[0] if row else 0
         yield from range(seen + 1, highest + 1)

@@ -14,6 +14,7 @@ from history_samples import counts_of, everything_in, failed, passed, report, st
 from flakediag import upkeep
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import schema
+from flakediag.history.values import digest
 from flakediag.model import Checkup, CheckupStatus
 from flakediag.report.format import Options
 from flakediag.report.upkeep import write_checkup
@@ -88,7 +89,7 @@ def test_rows_that_nothing_needs_are_only_a_note(history: Path) -> None:
     edit(
         history,
         "INSERT INTO properties (name, value) VALUES ('a', 'b')",
-        "INSERT INTO signatures (digest, text) VALUES (x'00', 'x')",
+        f"INSERT INTO signatures (digest, text) VALUES (x'{digest(b'x').hex()}', 'x')",
     )
     checkup = upkeep.checkup(history)
     assert checkup.sound
