@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -39,6 +39,10 @@ from flakediag.remedies import suggest, with_ways
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+
+CLOCKS_DIFFER = timedelta(
+    days=1
+)  # by zones that reports do not name; a run that starts later was dated by a wrong clock
 
 PARSE_AHEAD = 200_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
@@ -112,6 +116,11 @@ def ingest(
                 refused.append(item)
             else:
                 report = place(item, replace(info, project=project), ci, notes)
+                if report.run.started_at - now > CLOCKS_DIFFER:
+                    notes.append(
+                        f"a run says that it started on {report.run.started_at:%Y-%m-%d}, later than now: "
+                        "if its clock was wrong, it hides the runs before it; say when it was with --started-at"
+                    )
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -271,7 +280,7 @@ def report_of(
         clusters=found.clusters,
         fixes=found.fixes,
         outages=found.outages,
-        notes=(*found.notes, *_other_branches(history, scope, resolved)),
+        notes=(*found.notes, *_other_branches(history, scope, resolved), *_ahead_of(now, window)),
         series=series_of(window, found.tests) if series else None,
     )
 
@@ -320,6 +329,17 @@ def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[st
     if not others:
         return ()
     return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)
+
+
+def _ahead_of(now: datetime, window: Window) -> tuple[str, ...]:
+    newest = max((run.started_at for run in window.runs), default=now)
+    if newest - now <= CLOCKS_DIFFER:
+        return ()
+    note = (
+        f"the newest run says that it started on {newest:%Y-%m-%d}, later than now: a wrong clock. Runs long before it "
+        "are not in this window: --since DATE takes them in"
+    )
+    return (note,)
 
 
 def show(db: Path, test: str, scope: Scope, *, now: datetime) -> Finding:

@@ -145,14 +145,12 @@ def prune(
         )
     before = _size(db)
     with History.open(db, "read" if dry_run else "write") as history:
-        dropped = history.prune(Limits(keep_days, keep_runs), now, dry_run=dry_run)
+        dropped = history.prune(Limits(keep_days, keep_runs, now), now, dry_run=dry_run)
         if dropped.runs and not dry_run:
             try:
                 history.compact()
-            except HistoryError:
-                notes.append(
-                    "another process reads the history: the space will be used again, but the file keeps its size"
-                )
+            except HistoryError as error:  # another process reads the history, or a full disk has no room for a copy
+                notes.append(f"the space will be used again, but the file keeps its size: {error.message}")
     return Pruned(
         dry_run=dry_run,
         runs=dropped.runs,

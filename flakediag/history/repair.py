@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from flakediag.history import connection, doctor, portable, prune, recount, schema
+from flakediag.errors import HistoryError
+from flakediag.history import doctor, portable, prune, recount, schema
 from flakediag.history.damage import NONSENSE
 from flakediag.history.portable import FormerName, Portable
 
@@ -87,7 +88,14 @@ class Salvage:
 
     def runs(self) -> Iterator[Portable]:
         """Raises `HistoryError` where nothing can be read, not even which tables there are."""
-        with connection.translated(self._path, self._busy_timeout), closing(self._raw()) as conn:
+        try:
+            conn = self._raw()
+        except _LOST as error:
+            raise HistoryError(
+                f"{self._path}: nothing of it can be read ({error})",
+                hint="restore it from a copy, or ingest the reports again",
+            ) from error
+        with closing(conn):
             for run_id in self._numbers(conn):
                 try:
                     found = portable.portable(conn, run_id)
