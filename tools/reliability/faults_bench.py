@@ -283,5 +283,5 @@ LIGHT = Size(kills=4, limits=2, flips=8, cuts=4, processes=3, files=9, wait=Fals
 
 
 def parts(whole: int, number: int) -> Sequence[int]:
-    """`number` values from 0 to `whole`, evenly spread."""
-    return [whole * part // max(number - 1, 1) for part in range(number)]
+    """`number` values from 0 to `whole`, closer together where they are small: there most goes wrong."""
+    return [whole * part**3 // max(number - 1, 1) ** 3 for part in range(number)]

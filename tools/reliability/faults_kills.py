@@ -30,6 +30,7 @@ class Verb:
     command: tuple[object, ...]
     stages: tuple[tuple[object, ...], ...] = ()  # command lines that lead to what may be seen between before and after
     version: Callable[[Path], object] = lambda db: None  # what else must be that of before or that of after
+    tells: bool = True  # whether its outcome can be told from what was there before
     refuses_again: bool = False  # where it has happened, it is a mistake to ask for it again
 
 
@@ -51,7 +52,7 @@ def verbs(folder: Path, runs: int = 60, tests: int = 100) -> list[Verb]:
         Verb("prune", before, ("prune", "--keep-runs", runs // 3)),
         Verb("import", before, ("import", lines)),
         Verb("rename", before, ("rename", "--prefix", "tests", "checks"), refuses_again=True),
-        Verb("doctor --repair", _wrong(before, folder / "wrong.db"), ("doctor", "--repair")),
+        Verb("doctor --repair", _wrong(before, folder / "wrong.db"), ("doctor", "--repair"), tells=False),
     ]
     for stored in sorted(HISTORIES.glob("*.db.gz")):
         template = folder / stored.stem
@@ -83,7 +84,17 @@ def killed(verb: Verb, tries: int, folder: Path, rng: random.Random) -> Row:
         sound = bench.integrity(db) == "ok"
         there = bench.state_of(db)
         happened = _same(there, after) if before != after else version == verb.version(db)
-        seen["over" if finished else "after" if happened else "before" if _same(there, before) else "between"] += 1
+        seen[
+            "over"
+            if finished
+            else "either"
+            if not verb.tells
+            else "after"
+            if happened
+            else "before"
+            if _same(there, before)
+            else "between"
+        ] += 1
         again = bench.forked("--db", db, *verb.command, cwd=folder)
         done = again.code == 0 or (verb.refuses_again and _same(there, after) and again.code == 2)
         survived = (
@@ -100,6 +111,7 @@ def killed(verb: Verb, tries: int, folder: Path, rng: random.Random) -> Row:
 
 
 _SEEN = {
+    "either": "the same runs and results",
     "before": "as before",
     "after": "as afterwards",
     "between": "one source whole, the other not yet there",

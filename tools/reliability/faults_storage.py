@@ -186,7 +186,7 @@ def _permissions(size: Size, folder: Path, made: list[Verb]) -> Iterator[Row]:
         tally, seen = Tally(), Counter[str]()
         for command, code in ((("report",), case.report), (ingest.command, case.ingest)):
             ended = bench.installed("--db", db, *command, cwd=folder, prepare=bound_by_permissions)
-            seen[_answer(command, ended)] += 1
+            seen[_answer(db, command, ended)] += 1
             tally.add(ended.code == code and ended.polite, f"{case.name}: {command} {ended.code} {ended.said[-500:]}")
         place.chmod(0o755)
         db.chmod(0o644)
@@ -207,14 +207,14 @@ def _read_only_disk(folder: Path, ingest: Verb) -> Iterator[Row]:
         tally, seen = Tally(), Counter[str]()
         for command, code in ((("report",), 0), (ingest.command, 2)):
             ended = bench.installed("--db", db, *command, cwd=folder)
-            seen[_answer(command, ended)] += 1
+            seen[_answer(db, command, ended)] += 1
             tally.add(ended.code == code and ended.polite, f"read-only: {command} {ended.code} {ended.said[-500:]}")
         yield Row("History: on a read-only disk", tally.tries, tally.survived, "; ".join(seen))
 
 
-def _answer(command: tuple[object, ...], ended: Ended) -> str:
-    message = next((line for line in ended.said.splitlines() if line.startswith("error: ")), "")
-    told = message.rpartition("history.db: ")[2] or message.removeprefix("error: ").rpartition("/")[2]
+def _answer(db: Path, command: tuple[object, ...], ended: Ended) -> str:
+    message = next((line for line in ended.said.splitlines() if line.lower().startswith("error: ")), "")
+    told = message.rpartition("history.db: ")[2].removeprefix("Error: ").replace(str(db), "FILE")
     return f"`{command[0]}` exit {ended.code}" + (f" “{told}”" if ended.code else "")
 
 
