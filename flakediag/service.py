@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
@@ -41,6 +41,9 @@ DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
 NO_CACHE = ReportCache(None)
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""By zones that reports do not name; a run that starts later than that from now was dated by a wrong clock."""
 
 PARSE_AHEAD = 200_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
@@ -119,6 +122,11 @@ def ingest(
             else:
                 report, secrets = redactor.report(place(item, replace(info, project=project), ci, notes))
                 masked.append(secrets)
+                if report.run.started_at - now > CLOCKS_DIFFER:
+                    notes.append(
+                        f"a run says that it started on {report.run.started_at:%Y-%m-%d}, later than now: "
+                        "if its clock was wrong, it hides the runs before it; say when it was with --started-at"
+                    )
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -291,7 +299,11 @@ def _told(history: History, found: Report, scope: Scope, resolved: Scope, now: d
     return replace(
         found,
         generated_at=now.astimezone(UTC),
-        notes=(*found.notes, *_other_branches(history, scope, resolved)),
+        notes=(
+            *found.notes,
+            *_other_branches(history, scope, resolved),
+            *_ahead_of(now, found.history.last_run),
+        ),
     )
 
 
@@ -361,6 +373,16 @@ def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[st
     if not others:
         return ()
     return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)
+
+
+def _ahead_of(now: datetime, newest: datetime | None) -> tuple[str, ...]:
+    if newest is None or newest - now <= CLOCKS_DIFFER:
+        return ()
+    note = (
+        f"the newest run says that it started on {newest:%Y-%m-%d}, later than now: a wrong clock. Runs long before it "
+        "are not in this window: --since DATE takes them in"
+    )
+    return (note,)
 
 
 def show(db: Location, test: str, scope: Scope, *, now: datetime) -> Finding:
