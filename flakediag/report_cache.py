@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from flakediag import model
 from flakediag.model import Report, Scope
 
 KEPT = 40  # reports, the latest used ones
@@ -118,8 +119,12 @@ class ReportCache:
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module == "flakediag.model" or (module, name) in _SAFE:
+        if (module, name) in _SAFE:
             return super().find_class(module, name)
+        if module == model.__name__:  # its own classes alone: a name with a dot in it could lead anywhere
+            found = vars(model).get(name)
+            if isinstance(found, type) and found.__module__ == model.__name__:
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a report")
 
 

@@ -126,7 +126,11 @@ class Harm:
         return (print, ("harm",))
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 100, pickle.dumps(Harm()), pickle.dumps("no report")])
+# Calls print, found through what the model module has imported: its name has dots in it.
+FAR = b"\x80\x04\x8c\x0fflakediag.model\x8c\x1adataclass.__builtins__.get\x93\x8c\x05print\x85R\x8c\x04harm\x85R."
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, pickle.dumps(Harm()), FAR, pickle.dumps("no report")])
 def test_what_is_no_report_is_made_anew_and_never_run(
     tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +141,11 @@ def test_what_is_no_report_is_made_anew_and_never_run(
         (folder / str(number)).write_bytes(stored)
         assert ReportCache(folder).get(str(number)) is None
     assert capsys.readouterr().out == ""
+
+
+def test_the_far_attack_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    pickle.loads(FAR)
+    assert capsys.readouterr().out == "harm\n"
 
 
 def test_it_holds_the_latest_used_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

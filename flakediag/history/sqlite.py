@@ -154,7 +154,7 @@ class SqliteHistory(History):
 
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
-            return windows.load(conn, newest_first[::-1])
+            return windows.load(conn, newest_first[::-1], self._translated)
 
     def outcomes(self, scope: Scope) -> Outcomes:
         from flakediag.history import outcomes

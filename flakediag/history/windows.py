@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 
 import numpy as np
@@ -24,8 +25,11 @@ FROM failures WHERE run_id IN (SELECT value FROM json_each(?))
 """
 
 
-def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
-    """The window of these stored runs, oldest first."""
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullcontext) -> Window:
+    """The window of these stored runs, oldest first. Details of failures are unpacked later, each under `guard`."""
     run_ids = [run.id for run in runs if run.id is not None]
     rows = {run_id: row for run_id in run_ids if (row := conn.execute(_RUN, (run_id,)).fetchone())}
     sequences = {
@@ -54,7 +58,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
         outcome=outcome,
         attempts=attempts,
         duration=duration,
-        failures=_failures(conn, run_ids, index_of),
+        failures=_failures(conn, run_ids, index_of, guard),
     )
 
 
@@ -93,12 +97,12 @@ def names(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], In
     return tuple(name for name, _ in found), index_of
 
 
-def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints) -> tuple[Failure, ...]:
+def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, guard: Guard) -> tuple[Failure, ...]:
     wanted = id_list(run_ids)
     place = {run_id: index for index, run_id in enumerate(run_ids)}
     rows = conn.execute(_FAILURES, (wanted,)).fetchall()
     signatures = _signatures(conn, {row[5] for row in rows})
-    said = _details(conn, {row[6] for row in rows})
+    said = _details(conn, {row[6] for row in rows}, guard)
     outcomes = {int(outcome): outcome for outcome in Outcome}
     index = index_of.tolist()
     failures = [
@@ -122,7 +126,7 @@ def _signatures(conn: sqlite3.Connection, ids: set[int]) -> dict[int, str]:
     return {row[0]: untext(row[1]) for row in rows}
 
 
-def _details(conn: sqlite3.Connection, ids: set[int | None]) -> dict[int | None, FailureDetail | Sealed]:
+def _details(conn: sqlite3.Connection, ids: set[int | None], guard: Guard) -> dict[int | None, FailureDetail | Sealed]:
     """Each distinct detail once, however often it occurs, packed as it is stored."""
     wanted = id_list(detail_id for detail_id in ids if detail_id is not None)
     rows = conn.execute(
@@ -140,7 +144,8 @@ def _details(conn: sqlite3.Connection, ids: set[int | None]) -> dict[int | None,
         return details.decompress(bases[base_id], None)
 
     def unpacked(base_id: int | None, stored: bytes) -> FailureDetail:
-        return details.decode(details.decompress(stored, None if base_id is None else base(base_id)))
+        with guard():
+            return details.decode(details.decompress(stored, None if base_id is None else base(base_id)))
 
     found: dict[int | None, FailureDetail | Sealed] = {None: FailureDetail("", "", "")}
     found.update((row[0], Sealed(partial(unpacked, *row[1:]))) for row in rows)
