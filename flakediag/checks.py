@@ -82,7 +82,8 @@ def _reports(
         ci = from_environ(environ)
         for item in read_reports(paths, now=now, stdin=stdin):
             if isinstance(item, FileReport):
-                refused.append(item)
+                if item.status is not FileStatus.PASSED_OVER:
+                    refused.append(item)
             else:
                 reports.append(place(item, info, ci, []))
     partial = [

@@ -1,8 +1,8 @@
 """A report's bytes, read as a stream into a `Document`.
 
-The standard library's expat is fed a chunk at a time and no tree is built. A document type declaration is refused
-before anything in it is looked at, so there is nothing to expand and nothing to fetch. A file that is not well formed
-is read a second time with what XML may not hold masked; if that does not help, what is complete is kept.
+The standard library's expat is fed a chunk at a time and no tree is built. A document type that declares anything is
+refused before that is looked at, so there is nothing to expand, and nothing is ever fetched. A file that is not well
+formed is read a second time with what XML may not hold masked; if that does not help, what is complete is kept.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from xml.parsers import expat
 from flakediag.junit import case as cases
 from flakediag.junit import foreign
 from flakediag.junit.document import CaseDetail, Document, RawCase, Suite
+from flakediag.junit.hardened import refuse_attributes, refuse_depth, refuse_doctype, refuse_token
 from flakediag.junit.numbers import seconds
-from flakediag.junit.problems import BrokenOffError, UnreadableError
+from flakediag.junit.problems import BrokenOffError, ForeignError, UnreadableError
 from flakediag.junit.repair import OPENING, ROOT, Repairs, repaired
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.text import CappedText, capped
@@ -151,7 +152,8 @@ class _Reading:
         parser.buffer_size = 1 << 16
         parser.StartElementHandler = self.start_root
         parser.EndElementHandler = self.end
-        parser.StartDoctypeDeclHandler = self.refuse_doctype
+        parser.StartDoctypeDeclHandler = self.doctype
+        parser.SkippedEntityHandler = self.skipped_entity
 
     # --- feeding -----------------------------------------------------------------------------------------------
 
@@ -174,7 +176,8 @@ class _Reading:
             self.error = broken
         self.document.digest = digest.hexdigest()
         self.parser.StartElementHandler = self.parser.EndElementHandler = None  # they refer back to us
-        self.parser.CharacterDataHandler = self.parser.StartDoctypeDeclHandler = None
+        self.parser.CharacterDataHandler = None
+        self.parser.StartDoctypeDeclHandler = self.parser.SkippedEntityHandler = None
 
     def feed(self, chunk: bytes, *, final: bool) -> None:
         parser, settings = self.parser, self.settings
@@ -193,27 +196,25 @@ class _Reading:
             raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
         self.fed += len(chunk)
         if self.error is None and self.fed - parser.CurrentByteIndex > settings.max_token_bytes:
-            raise UnreadableError(
-                f"line {parser.CurrentLineNumber}: a single tag or comment of more than "
-                f"{settings.max_token_bytes:,} bytes (setting max_token_bytes)"
-            )
+            refuse_token(parser.CurrentLineNumber, settings)
 
     # --- expat's handlers --------------------------------------------------------------------------------------
 
-    def refuse_doctype(self, name: str, system: str | None, public: str | None, subset: bool) -> None:
-        if name.lower() == "html":
-            raise UnreadableError("it is an HTML page")
-        raise UnreadableError(
-            f"line {self.parser.CurrentLineNumber}: it declares a document type (<!DOCTYPE {name[:60]}>), "
-            "which no JUnit XML needs and which could expand or fetch anything; remove it to have the file read"
-        )
+    def doctype(self, name: str, system: str | None, public: str | None, subset: bool) -> None:
+        refuse_doctype(self.parser.CurrentLineNumber, name, subset=subset)
+
+    def skipped_entity(self, name: str, parameter: bool) -> None:
+        """A reference to what only a document type elsewhere could declare, which is not looked at."""
+        if self.parser.CharacterDataHandler is not None and not parameter:
+            self.parser.CharacterDataHandler(f"&{name};")
 
     def start_root(self, name: str, attributes: Attributes) -> None:
         local = name.rpartition(":")[2]
         if local == ROOT and self.repairing:
             return
         if local not in foreign.JUNIT_ROOTS:
-            raise UnreadableError(f"it is not JUnit XML but {foreign.by_root(local, attributes.get('xmlns', ''))}")
+            kind = ForeignError if foreign.holds_no_tests(local) else UnreadableError
+            raise kind(f"it is not JUnit XML but {foreign.by_root(local, attributes.get('xmlns', ''))}")
         self.parser.StartElementHandler = self.start_first
         if local == "testcase":
             self.open_suite("testsuite", {})
@@ -229,18 +230,15 @@ class _Reading:
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "testcase" and self.case is None:
             if len(attributes) > self.settings.max_attributes:
-                self.refuse_attributes(name, attributes)
+                refuse_attributes(self.parser.CurrentLineNumber, name, len(attributes), self.settings)
             self.case = attributes
             return
         local = name.rpartition(":")[2] if ":" in name else name
         self.depth += 1
         if self.depth > self.settings.max_depth:
-            raise UnreadableError(
-                f"line {self.parser.CurrentLineNumber}: more than {self.settings.max_depth} elements inside each other "
-                "(setting max_depth)"
-            )
+            refuse_depth(self.parser.CurrentLineNumber, self.settings)
         if len(attributes) > self.settings.max_attributes:
-            self.refuse_attributes(name, attributes)
+            refuse_attributes(self.parser.CurrentLineNumber, name, len(attributes), self.settings)
         if self.case is not None:
             self.start_inside(local, attributes)
         else:
@@ -447,9 +445,3 @@ class _Reading:
         else:
             self.case, self.element, self.inside, self.children = None, None, 0, 0
             self.plain = True
-
-    def refuse_attributes(self, name: str, attributes: Attributes) -> None:
-        raise UnreadableError(
-            f"line {self.parser.CurrentLineNumber}: <{name[:60]}> has {len(attributes):,} attributes "
-            f"(at most {self.settings.max_attributes:,}: setting max_attributes)"
-        )

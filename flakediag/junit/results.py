@@ -32,9 +32,9 @@ class Reading:
     modified: float | None = None  # when the file was last written, in seconds
 
 
-def understand(document: Document, settings: ReadSettings) -> Reading:
-    """Decide what a document means. Its cases are used up by this."""
-    dialect = dialect_of(document)
+def understand(document: Document, settings: ReadSettings, dialect: Dialect | None = None) -> Reading:
+    """Decide what a document means, in the dialect of its format or else of its producer. Its cases are used up."""
+    dialect = dialect or dialect_of(document)
     notes = list(document.notes)
     load = dialect.load(document)
     order = _order(document, dialect, load, notes)
@@ -59,6 +59,8 @@ def understand(document: Document, settings: ReadSettings) -> Reading:
 
 
 def _order(document: Document, dialect: Dialect, load: Load, notes: list[str]) -> Order:
+    if document.order is not None:
+        return document.order
     if "xdist" in document.signs:
         notes.append("failures name a pytest-xdist worker: the order is that of completion")
         return dialect.order_parallel

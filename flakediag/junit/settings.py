@@ -23,6 +23,8 @@ class ReadSettings:
     max_depth: int = 100  # elements inside each other
     max_attributes: int = 1_000  # of one element
     max_token_bytes: int = 8 * MIB  # one tag, comment or instruction; text is not a token
+    max_value_bytes: int = 16 * MIB  # one part of a JSON report: a test with all its attempts
+    max_value_parts: int = 1_000_000  # names and values in such a part
     max_children: int = 1_000  # kept of one test case; the others are passed over
 
     # What is kept of a failure, in characters: the head and the tail of what is longer.
