@@ -40,7 +40,7 @@ def _root(name: str) -> re.Pattern[str]:
     )
 
 
-_EVENT = r'\{"(?:Time|ImportPath|Action)":"[^"\n]{0,400}","'
+_EVENT = r'\{"(?:Time|ImportPath|Action)": ?"[^"\n]{0,400}", ?"'
 _PLANNED = r"1\.\.\d+[^\S\n]*(?:#.*)?\r?\n(?:not )?ok\b|1\.\.0 *# *skip"
 _POINT = r"(?:not )?ok(?: \d+\b| - )"
 

@@ -8,6 +8,7 @@ from xml.parsers import expat
 
 from flakediag.junit.hardened import refuse_attributes, refuse_depth, refuse_doctype, refuse_token
 from flakediag.junit.problems import BrokenOffError
+from flakediag.junit.repair import ILLEGAL, MASK, as_utf8
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.text import CappedText, capped
 
@@ -22,8 +23,8 @@ def elements(
     document breaks off or is not well formed.
     """
     stream = _Stream(settings, whole, opened)
-    for chunk in chunks:
-        stream.feed(chunk, final=False)
+    for chunk in as_utf8(chunks):
+        stream.feed(ILLEGAL.sub(MASK, chunk.decode("utf-8")).encode("utf-8"), final=False)
         yield from stream.take()
         stream.check()
     stream.feed(b"", final=True)
@@ -43,7 +44,7 @@ class _Stream:
         self._children: list[int] = []  # of the whole elements that are open
         self._problem: str | None = None
         self._fed = 0
-        self._parser = parser = expat.ParserCreate()
+        self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.buffer_size = 1 << 16
         parser.StartElementHandler = self._start
@@ -59,8 +60,6 @@ class _Stream:
             parser.Parse(chunk, final)
         except expat.ExpatError as problem:
             self._problem = f"line {problem.lineno}, column {problem.offset + 1}: {expat.ErrorString(problem.code)}"
-        except (LookupError, ValueError) as problem:  # from the codec that the declaration names
-            self._problem = f"line {parser.ErrorLineNumber}: {problem}"
         self._fed += len(chunk)
         if self._fed - parser.CurrentByteIndex > self._settings.max_token_bytes:
             refuse_token(parser.CurrentLineNumber, self._settings)

@@ -26,20 +26,21 @@ def put_in_order(document: Document, spans: Sequence[Span | None]) -> None:
     missing, or where tests began at the same moment, it is not known. Tests that were skipped need no moment.
     """
     document.order = Order.UNKNOWN
-    dated = {place: span for place, span in enumerate(spans) if span is not None}
-    undated = [place for place in range(len(document.cases)) if place not in dated]
-    if not dated or any(document.cases[place].outcome is not Outcome.SKIPPED for place in undated):
+    skipped = {place for place, case in enumerate(document.cases) if case.outcome is Outcome.SKIPPED}
+    ran = {place: span for place, span in enumerate(spans) if span is not None and place not in skipped}
+    if not ran or len(ran) + len(skipped) < len(document.cases):
         return
-    moments = sorted(dated.values())
+    moments = sorted(ran.values())
     several = len({span.worker for span in moments}) > 1
     if several or any(after.began < before.ended for before, after in pairwise(moments) if not before.worker):
         document.order = Order.COMPLETION
         document.notes.append("several workers ran the tests: they stand in the order in which they ended")
-        places = sorted(dated, key=lambda place: dated[place].ended)
     elif any(before.began == after.began for before, after in pairwise(moments)):
         document.notes.append("tests began at the same moment as others, as far as it tells: the order is not known")
         return
     else:
         document.order = Order.EXECUTION
-        places = sorted(dated, key=lambda place: dated[place].began)
-    document.cases = [document.cases[place] for place in (*undated, *places)]
+    which = 0 if document.order is Order.EXECUTION else 1  # of a span
+    dated = {place: span[which] for place, span in enumerate(spans) if span is not None}
+    undated = [place for place in range(len(document.cases)) if place not in dated]
+    document.cases = [document.cases[place] for place in (*undated, *sorted(dated, key=dated.__getitem__))]
