@@ -112,8 +112,9 @@ class Writer:
         self._counters.flush()
 
     def _add_run(self, project: int, run: Run, results: tuple[CaseResult, ...]) -> int:
-        rows: list[tuple[int, int, int, int, int | None]] = []
+        tests: list[int] = []  # by position
         ended: dict[int, set[int]] = {int(outcome): set() for outcome in Outcome}  # outcome → tests
+        counts = [0] * len(Outcome)
         special = []  # what did not simply pass: position, test, result
         known = self._tests[project]
         for position, result in enumerate(results):  # the hot loop: once for every result that is stored
@@ -121,18 +122,24 @@ class Writer:
             if test is None:
                 test = self._find_test(project, result.test)
             outcome = int(result.outcome)
-            attempts = len(result.earlier) + 1
-            rows.append((position, test, outcome, attempts, milliseconds(result.duration)))
+            tests.append(test)
+            counts[outcome] += 1
             ended[outcome].add(test)
-            if outcome or attempts > 1:
+            if outcome or result.earlier:
                 special.append((position, test, result))
-        executed = ended[Outcome.PASSED] | ended[Outcome.FAILED] | ended[Outcome.ERROR]
+        executed = ended[Outcome.PASSED]
+        executed |= ended[Outcome.FAILED] | ended[Outcome.ERROR]
         executed |= {test for _, test, result in special if result.earlier}  # also where it was skipped in the end
         skipped = ended[Outcome.SKIPPED] - executed
-        outcomes = [row[2] for row in rows]
-        counted = _Counts(len(rows), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
+        counted = _Counts(len(tests), counts[Outcome.FAILED], counts[Outcome.ERROR], counts[Outcome.SKIPPED])
         run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
-        self._conn.executemany(f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, ?)", rows)
+        self._conn.executemany(
+            f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, ?)",
+            (  # one by one: a run may be large, and its results are in memory once already
+                (position, test, int(result[1]), len(result[4]) + 1, milliseconds(result[2]))
+                for position, (test, result) in enumerate(zip(tests, results, strict=True))
+            ),
+        )
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
         if not run.experiment:

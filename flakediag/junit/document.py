@@ -73,6 +73,8 @@ class Document:
     timestamps: list[str] = field(default_factory=list)  # of test cases: the first and the last
     order: Order | None = None
     ordered_classes: bool = False
+    held: int = 0  # characters of names and of what suites say
+    said: int = 0  # characters of failures
     partial: str | None = None
     notes: list[str] = field(default_factory=list)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from operator import itemgetter
 from sys import intern
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
@@ -16,6 +18,7 @@ from xml.parsers import expat
 
 from flakediag.junit import case as cases
 from flakediag.junit import foreign
+from flakediag.junit.budget import affordable, hold
 from flakediag.junit.document import CaseDetail, Document, RawCase, Suite
 from flakediag.junit.hardened import refuse_attributes, refuse_depth, refuse_doctype, refuse_token
 from flakediag.junit.numbers import seconds
@@ -34,6 +37,8 @@ _HEAD = 4096  # bytes, to tell by what a file is
 _MAX_DURATIONS = 10_000  # remembered at a time
 _MAX_PROPERTIES = 500  # of one suite
 _MAX_PROPERTY = 1_000  # characters of a value
+
+_name = itemgetter(1)  # of a `RawCase`
 
 _errors = expat.errors
 _REPAIRABLE = frozenset(
@@ -133,6 +138,7 @@ class _Reading:
         self.repairing = False
 
         self.fed = 0
+        self.weighed = 0  # test cases whose names are counted
         self.durations: dict[str, float | None] = {}
         self.keep = self.document.cases.append
         self.suite = -1
@@ -194,6 +200,8 @@ class _Reading:
             self.error = f"line {parser.ErrorLineNumber}, column {parser.ErrorColumnNumber + 1}: {problem}"
         if len(self.document.cases) > settings.max_cases:
             raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
+        hold(self.document, sum(map(len, map(_name, islice(self.document.cases, self.weighed, None)))), settings)
+        self.weighed = len(self.document.cases)
         self.fed += len(chunk)
         if self.error is None and self.fed - parser.CurrentByteIndex > settings.max_token_bytes:
             refuse_token(parser.CurrentLineNumber, settings)
@@ -279,6 +287,7 @@ class _Reading:
         suites = self.document.suites
         if len(suites) >= self.settings.max_suites:
             raise UnreadableError(f"more than {self.settings.max_suites:,} test suites (setting max_suites)")
+        hold(self.document, sum(map(len, attributes)) + sum(map(len, attributes.values())), self.settings)
         suites.append(Suite(tag, attributes, self.suite))
         self.suite = len(suites) - 1
 
@@ -316,6 +325,7 @@ class _Reading:
                 self.keep_property(text)
             elif self.suite >= 0 and text and not text.isspace():
                 suite = self.document.suites[self.suite]
+                hold(self.document, len(text), self.settings)
                 suite.output = capped(f"{suite.output}\n{text}".strip(), self.settings.max_output)
         elif local in _SUITES and self.suite >= 0:
             self.suite = self.document.suites[self.suite].parent
@@ -328,7 +338,9 @@ class _Reading:
         if self.suite >= 0 and self.property:
             properties = self.document.suites[self.suite].properties
             if len(properties) < _MAX_PROPERTIES:
-                properties.setdefault(self.property[:200], value[:_MAX_PROPERTY])
+                name, value = self.property[:200], value[:_MAX_PROPERTY]
+                properties.setdefault(name, value)
+                hold(self.document, len(name) + len(value), self.settings)
 
     # --- test cases --------------------------------------------------------------------------------------------
 
@@ -425,7 +437,8 @@ class _Reading:
         document = self.document
         tags = {child.tag for child in self.element} if self.element is not None else set()
         if self.element is not None and tags - cases.OUTPUTS:
-            detail: CaseDetail | None = cases.by_children(self.element, document.signs)
+            said = cases.by_children(self.element, document.signs)
+            detail: CaseDetail | None = affordable(document, said, self.settings)
             document.failures += "failure" in tags
             document.errors += "error" in tags
             document.skipped += "skipped" in tags

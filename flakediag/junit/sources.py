@@ -226,7 +226,10 @@ def _look_inside(
 
         def chunks() -> Iterator[bytes]:
             with reopened() as again:
-                yield from _bounded(decompressed(again, kind), size if kind else None, settings)
+                if kind is None:
+                    yield from _as_it_was(again, size, settings)
+                else:
+                    yield from _bounded(decompressed(again, kind), size, settings)
 
         if not named and _PERHAPS_NAME.search(name) and not _is_report(chunks):
             return
@@ -240,6 +243,16 @@ def _is_report(chunks: Callable[[], Iterator[bytes]]) -> bool:
         return is_format(chunks)
     except (UnreadableError, BrokenOffError, OSError):
         return False
+
+
+def _as_it_was(file: IO[bytes], size: int, settings: ReadSettings) -> Iterator[bytes]:
+    """The bytes that a file had when it was found: one that grows while it is read would else have no end."""
+    left = size
+    for chunk in _bounded(file, None, settings):
+        yield chunk[:left]
+        left -= len(chunk)
+        if left < 0:
+            raise BrokenOffError(f"it grew while it was read; only the {size:,} bytes that it had were read")
 
 
 def _bounded(stream: IO[bytes], packed: int | None, settings: ReadSettings) -> Iterator[bytes]:

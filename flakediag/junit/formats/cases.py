@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sys import intern
 
 from flakediag.junit.attempts import one_failure
+from flakediag.junit.budget import affordable, hold
 from flakediag.junit.document import CaseDetail, Document, RawCase
 from flakediag.junit.problems import UnreadableError
 from flakediag.junit.repair import ILLEGAL, MASK
@@ -32,6 +33,9 @@ def keep(
     if len(document.cases) >= settings.max_cases:
         raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
     duration, detail = attempts[-1].duration, told(attempts)
+    hold(document, len(name), settings)
+    if detail is not None:
+        detail = affordable(document, detail, settings)
     document.cases.append(
         RawCase(intern(legible(classname)), legible(name), intern(legible(file)), suite, duration, detail)
     )

@@ -7,8 +7,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from flakediag.junit.budget import affordable
 from flakediag.junit.dialects import Dialect, load_by_root
-from flakediag.junit.document import Document, Suite
+from flakediag.junit.document import CaseDetail, Document, Suite
 from flakediag.junit.formats.cases import attempts_before, failure, keep, told
 from flakediag.junit.formats.lines import lines
 from flakediag.junit.numbers import LONGEST, moment
@@ -24,6 +25,7 @@ DIALECT = Dialect(
 _ENDS = {"pass": Outcome.PASSED, "bench": Outcome.PASSED, "fail": Outcome.FAILED, "skip": Outcome.SKIPPED}
 _NOT_BUILT = ("[build failed]", "[setup failed]")
 _MOST_AT_A_TIME = 100_000  # tests or packages; more than any machine runs
+_PASSED = CaseDetail(Outcome.PASSED)
 _MOST_HELD = 32 * MIB  # characters of output of tests that run
 
 Test = tuple[str, str]  # package, name
@@ -176,6 +178,8 @@ class _Events:
             failed.package = package.number
             failed.attempts.append(attempt)
             case = cases[failed.index]
+            detail = affordable(self._document, told(failed.attempts[-1:]) or _PASSED, self._settings)
+            failed.attempts[-1] = detail.finals[0] if detail.finals else attempt
             cases[failed.index] = case._replace(duration=duration, detail=told(failed.attempts))
             if not outcome.failed:
                 del self._failed[name, test]
