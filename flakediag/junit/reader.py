@@ -8,6 +8,7 @@ formed is read a second time with what XML may not hold masked; if that does not
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import itemgetter
@@ -153,7 +154,11 @@ class _Reading:
         self.collector: CappedText | None = None  # of a suite's output or property
         self.property = ""
 
-        self.parser = parser = expat.ParserCreate()
+        self.begin()
+
+    def begin(self, encoding: str | None = None) -> None:
+        """A new parser; `encoding` counts more than what the document declares."""
+        self.parser = parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.buffer_size = 1 << 16
         parser.StartElementHandler = self.start_root
@@ -169,6 +174,8 @@ class _Reading:
         broken: str | None = None
         try:
             for chunk in chunks:
+                if not self.fed and chunk.startswith(BOM_UTF8):
+                    self.begin("utf-8")
                 if len(self.head) < _HEAD:
                     self.head += chunk[: _HEAD - len(self.head)]
                 digest.update(chunk)
