@@ -146,12 +146,9 @@ def _reports_in(folder: Path) -> list[str]:
     found = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith("._") and any(
-                names.search(entry.name) for names in (_REPORT_NAME, _PERHAPS_NAME, _ARCHIVE_NAME)
-            ):
-                with suppress(OSError):
-                    if not entry.is_dir():
-                        found.append(entry.name)
+            named = any(names.search(entry.name) for names in (_REPORT_NAME, _PERHAPS_NAME, _ARCHIVE_NAME))
+            if named and not entry.name.startswith("._") and not _is_folder(entry):
+                found.append(entry.name)
     # Archives last: the files of a folder must follow each other.
     return sorted(found, key=lambda name: (bool(_ARCHIVE_NAME.search(name)), natural(name)))
 

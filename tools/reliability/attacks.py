@@ -256,12 +256,10 @@ ATTACKS: tuple[Attack, ...] = (
         big=True,
     ),
     Attack(
-        "20,000 failures of 30 KB each",
+        "5,000 failures of 30 KB each",
         _file(
             HEAD + b"<testsuite>",
-            _Repeated(
-                lambda n: b'<testcase name="%d"><failure>%d %s</failure></testcase>' % (n, n, _LONG * 30), 20_000
-            ),
+            _Repeated(lambda n: b'<testcase name="%d"><failure>%d %s</failure></testcase>' % (n, n, _LONG * 30), 5_000),
             b"</testsuite>",
         ),
         exit=0,
@@ -288,7 +286,7 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     Attack("markup hidden in UTF-7", _file(b'<?xml version="1.0" encoding="UTF-7"?>+ADw-testsuite+AD4-')),
     Attack("2 GB in a zip of 2 MB", _zip_bomb, big=True),
-    Attack("a zip that declares 2 GB and holds none", _zip_that_lies),
+    Attack("a zip that declares 2 GB and holds none", _zip_that_lies, exit=0),
     Attack("paths in a zip that climb out", _climbing_zip, exit=0),
     Attack("a zip with 110,000 entries", _crowded_zip, big=True),
     Attack("links and a device in a tar", _tar_of_links),
