@@ -22,7 +22,10 @@ def hold(document: Document, characters: int, settings: ReadSettings) -> None:
 
 def affordable(document: Document, detail: CaseDetail, settings: ReadSettings) -> CaseDetail:
     """The detail; with its texts cut short once the failures of the report have taken what there is for them."""
-    document.said += sum(_weight(attempt) for attempt in (*detail.finals, *detail.reruns))
+    for attempt in (*detail.finals, *detail.reruns):
+        if attempt.failure is not None:
+            kind, message, text, output = attempt.failure
+            document.said += len(kind) + len(message) + len(text) + len(output)
     if document.said <= settings.max_failures:
         return detail
     if CUT_SHORT not in document.notes:
@@ -31,10 +34,6 @@ def affordable(document: Document, detail: CaseDetail, settings: ReadSettings) -
         finals=tuple(_cut(attempt, settings.max_rest) for attempt in detail.finals),
         reruns=tuple(_cut(attempt, settings.max_rest) for attempt in detail.reruns),
     )
-
-
-def _weight(attempt: Attempt) -> int:
-    return sum(map(len, attempt.failure)) if attempt.failure else 0
 
 
 def _cut(attempt: Attempt, limit: int) -> Attempt:

@@ -207,9 +207,10 @@ class _Reading:
             self.error = f"line {parser.ErrorLineNumber}, column {parser.ErrorColumnNumber + 1}: {problem}"
         if len(self.document.cases) > settings.max_cases:
             raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
-        hold(self.document, sum(map(len, map(_name, islice(self.document.cases, self.weighed, None)))), settings)
-        self.weighed = len(self.document.cases)
         self.fed += len(chunk)
+        if self.fed > settings.max_held:  # a shorter report cannot have longer names
+            hold(self.document, sum(map(len, map(_name, islice(self.document.cases, self.weighed, None)))), settings)
+            self.weighed = len(self.document.cases)
         if self.error is None and self.fed - parser.CurrentByteIndex > settings.max_token_bytes:
             refuse_token(parser.CurrentLineNumber, settings)
 

@@ -328,7 +328,7 @@ ATTACKS: tuple[Attack, ...] = (
         "TAP: a line of 100 MB", _file(b"TAP version 13\nok 1 - ", _times(b"A" * MIB, 100), name="attack.tap"), big=True
     ),
     Attack(
-        "TAP: a million tests inside each other",
+        "TAP: tests inside each other, 5,000 deep",
         _file(
             b"TAP version 14\n",
             _Repeated(lambda n: b" " * (4 * (n % 10_000)) + b"ok 1 - a\n", 5_000),
