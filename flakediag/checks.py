@@ -88,7 +88,8 @@ def _reports(
         ci = from_environ(environ)
         for item in read_reports(paths, now=now, stdin=stdin):
             if isinstance(item, FileReport):
-                refused.append(item)
+                if item.status is not FileStatus.PASSED_OVER:
+                    refused.append(item)
             else:
                 reports.append(redactor.report(place(item, info, ci, [])).report)
     partial = [

@@ -82,6 +82,7 @@ class FileStatus(StrEnum):
     DUPLICATE = "duplicate"
     PARTIAL = "partial"
     REFUSED = "refused"
+    PASSED_OVER = "passed-over"  # no test report, and nobody named it
 
 
 class Redaction(StrEnum):

@@ -133,11 +133,13 @@ def ingest(
     stream = runs()
     ahead = _take(stream, PARSE_AHEAD)
     if not ahead:
+        _tell_passed_over(refused, notes)
         return IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
     with History.open(db, "write") as history:
         stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
         added = {one.run for one in stored if not one.duplicate}
         new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
+    _tell_passed_over(refused, notes)
     files = [file for report, one in zip(placed, stored, strict=True) for file in _file_reports(report, one)]
     return IngestSummary(
         files=(*files, *refused),
@@ -148,6 +150,13 @@ def ingest(
         notes=tuple(dict.fromkeys(notes)),
         masked=_sum(secrets for secrets, one in zip(masked, stored, strict=True) if not one.duplicate),
     )
+
+
+def _tell_passed_over(files: Iterable[FileReport], notes: list[str]) -> None:
+    passed = [file for file in files if file.status is FileStatus.PASSED_OVER]
+    if passed:
+        others = f" and {len(passed) - 1} further files were" if len(passed) > 1 else " was"
+        notes.append(f"{passed[0].path}{others} passed over: {passed[0].reason}")
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

@@ -13,8 +13,12 @@ FRAMEWORKS: dict[str, str] = {
     "vitest": "vitest",
     "gotestsum": "go",
     "go-junit-report": "go",
+    "go test": "go",
     "rspec": "rspec",
     "dotnet": "dotnet",
+    "vstest": "dotnet",
+    "nunit": "dotnet",
+    "xunit": "dotnet",
 }
 
 

@@ -37,6 +37,18 @@ class Counters:
 
     def add(self, started: int, executed: set[int], skipped: set[int], failed: set[int]) -> None:
         """Count one run that started `started` seconds after 1970."""
+        if len(executed) + len(skipped) >= _ENOUGH:  # enough by itself, and too much to be held a second time
+            self.flush()
+            self._conn.executemany(
+                _ADD,
+                (
+                    (test, int(test in executed), int(test in skipped), int(test in failed), started, started)
+                    + ((started,) if test in failed else (None,))
+                    for tests in (executed, skipped - executed)
+                    for test in tests
+                ),
+            )
+            return
         self._pending.append(_Counted(started, executed, skipped, failed))
         self._held += len(executed) + len(skipped)
         if self._held >= _ENOUGH:

@@ -1,4 +1,4 @@
-"""Reports in, runs and results out: everything that touches JUnit XML."""
+"""Reports in, runs and results out: everything that touches JUnit XML and its kin."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import BinaryIO
 
 from flakediag.errors import UsageError
-from flakediag.junit.problems import UnreadableError
-from flakediag.junit.reader import read_document
+from flakediag.junit.documents import read_any
+from flakediag.junit.problems import ForeignError, UnreadableError
 from flakediag.junit.results import Reading, understand
 from flakediag.junit.runs import belongs_together, duplicate_files, file_report, run_of, runs_of
 from flakediag.junit.settings import ReadSettings
@@ -38,9 +38,11 @@ def read_reports(
     A path is a file, a folder, a glob, an archive or `-`, which is `stdin`. Files of a folder whose producer writes a
     file per class are one run, and come when all of them are read. `now` is taken as the start of runs that do not say.
     `progress` is called with (files so far, None, path). Raises `UsageError` where the paths lead to nothing at all;
-    whatever else is wrong with one of them never stops the others.
+    whatever else is wrong with one of them never stops the others. What is no test report and was not named, but come
+    across in a folder or an archive, is passed over.
     """
     missing: list[Refusal] = []
+    foreign: list[FileReport] = []
     waiting: dict[tuple[str, str | None], list[Reading]] = defaultdict(list)  # by folder and scope
     seen: dict[str, str] = {}  # digests of runs, and a path of theirs
     found = False
@@ -69,12 +71,15 @@ def read_reports(
                 found = True
                 yield _refused(source.path, source.reason)
             continue
-        found = True
         if progress is not None:
             progress(number, None, source.path)
         if waiting:
             yield from complete(source.scope)
         reading = _read(source, settings)
+        if isinstance(reading, FileReport) and reading.status is FileStatus.PASSED_OVER:
+            foreign.append(reading)
+            continue
+        found = True
         if isinstance(reading, FileReport):
             yield reading
         elif belongs_together(reading, source.name):
@@ -84,7 +89,8 @@ def read_reports(
             yield from known(run_of(reading, now))
     yield from complete(None, everything=True)
     if not found:
-        raise UsageError(*_nothing(missing))
+        raise UsageError(*_nothing(missing, foreign))
+    yield from foreign
     for refusal in missing:
         yield _refused(refusal.path, refusal.reason)
 
@@ -92,7 +98,11 @@ def read_reports(
 def _read(source: Source, settings: ReadSettings) -> Reading | FileReport:
     try:
         with _collector_paused():
-            return understand(read_document(source.path, source.chunks, settings), settings)
+            document, dialect = read_any(source.path, source.chunks, settings)
+            return understand(document, settings, dialect)
+    except ForeignError as problem:
+        status = FileStatus.REFUSED if source.named else FileStatus.PASSED_OVER
+        return FileReport(path=source.path, status=status, reason=str(problem))
     except UnreadableError as problem:
         return _refused(source.path, str(problem))
     except OSError as problem:
@@ -115,8 +125,11 @@ def _refused(path: str, reason: str) -> FileReport:
     return FileReport(path=path, status=FileStatus.REFUSED, reason=reason)
 
 
-def _nothing(missing: Sequence[Refusal]) -> tuple[str, str]:
+def _nothing(missing: Sequence[Refusal], foreign: Sequence[FileReport]) -> tuple[str, str]:
     hint = "name JUnit XML files, folders or archives of them, or `-` for standard input"
+    if foreign:
+        others = f" (and {len(foreign) - 1} further files)" if len(foreign) > 1 else ""
+        return f"no test report was found: {foreign[0].path}: {foreign[0].reason}{others}", hint
     if not missing:
         return "no path was named", hint
     first = missing[0]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flakediag.model import Attempt, Outcome
+from flakediag.model import Attempt, Order, Outcome
 
 
 class CaseDetail(NamedTuple):
@@ -56,7 +56,8 @@ class Suite:
 class Document:
     """One report file. `suites[0]` is its root element; `cases` stand in file order.
 
-    `failures`, `errors` and `skipped` count the cases that hold such an element. `signs` are hints at the producer
+    `failures`, `errors` and `skipped` count the cases that hold such an element. `order` is what the order of the cases
+    means, where the report itself tells; `ordered_classes` is that of `Run`. `signs` are hints at the producer
     that were seen on the way. `partial` says why only a part could be read, `notes` what else people should know.
     """
 
@@ -70,6 +71,10 @@ class Document:
     first_case: Mapping[str, str] = field(default_factory=dict)  # the attributes of the first test case
     signs: set[str] = field(default_factory=set)
     timestamps: list[str] = field(default_factory=list)  # of test cases: the first and the last
+    order: Order | None = None
+    ordered_classes: bool = False
+    held: int = 0  # characters of names and of what suites say
+    said: int = 0  # characters of failures
     partial: str | None = None
     notes: list[str] = field(default_factory=list)
 

@@ -7,12 +7,8 @@ import re
 JUNIT_ROOTS = frozenset({"testsuites", "testsuite", "testcase", "testrun"})  # testrun: Eclipse
 
 ROOTS = {
-    "test-run": "an NUnit 3 result",
     "test-results": "an NUnit 2 result",
     "test-suite": "an NUnit or Allure result",
-    "TestRun": "a Visual Studio test result (TRX)",
-    "assemblies": "an xUnit.net result",
-    "assembly": "an xUnit.net result",
     "coverage": "a coverage report (Cobertura)",
     "report": "a coverage report (JaCoCo)",
     "testng-results": "TestNG's own report; its JUnit XML stands beside it",
@@ -37,6 +33,9 @@ ROOTS = {
     "Error": "an error answer of a storage service",
 }
 
+# In order, and no results of tests: passed over where nobody named the file.
+_NO_TESTS = frozenset({"coverage", "report", "checkstyle", "pmd", "project"})
+
 _HEADS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not the file itself; run `git lfs pull`"),
     (re.compile(rb"<(!doctype\s+)?html", re.IGNORECASE), "an HTML page"),
@@ -58,6 +57,11 @@ def by_root(root: str, namespace: str = "") -> str:
         return ROOTS[root]
     shown = root if len(root) <= 60 else root[:60] + "…"
     return f"XML with the root element <{shown}>" + (f" of {namespace[:100]}" if namespace else "")
+
+
+def holds_no_tests(root: str) -> bool:
+    """Whether a document with this root element has nothing to do with tests, as far as is known."""
+    return root in _NO_TESTS or root not in ROOTS
 
 
 def by_head(head: bytes) -> str | None:

@@ -7,3 +7,7 @@ class UnreadableError(Exception):
 
 class BrokenOffError(Exception):
     """The bytes of a file end early or cannot be unpacked further; the text says why. What came before can be used."""
+
+
+class ForeignError(UnreadableError):
+    """The file is in order and no test report: of interest only to somebody who named it."""

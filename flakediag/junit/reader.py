@@ -1,14 +1,17 @@
 """A report's bytes, read as a stream into a `Document`.
 
-The standard library's expat is fed a chunk at a time and no tree is built. A document type declaration is refused
-before anything in it is looked at, so there is nothing to expand and nothing to fetch. A file that is not well formed
-is read a second time with what XML may not hold masked; if that does not help, what is complete is kept.
+The standard library's expat is fed a chunk at a time and no tree is built. A document type that declares anything is
+refused before that is looked at, so there is nothing to expand, and nothing is ever fetched. A file that is not well
+formed is read a second time with what XML may not hold masked; if that does not help, what is complete is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from operator import itemgetter
 from sys import intern
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
@@ -16,9 +19,11 @@ from xml.parsers import expat
 
 from flakediag.junit import case as cases
 from flakediag.junit import foreign
+from flakediag.junit.budget import affordable, hold
 from flakediag.junit.document import CaseDetail, Document, RawCase, Suite
+from flakediag.junit.hardened import refuse_attributes, refuse_depth, refuse_doctype, refuse_token
 from flakediag.junit.numbers import seconds
-from flakediag.junit.problems import BrokenOffError, UnreadableError
+from flakediag.junit.problems import BrokenOffError, ForeignError, UnreadableError
 from flakediag.junit.repair import OPENING, ROOT, Repairs, repaired
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.text import CappedText, capped
@@ -33,6 +38,8 @@ _HEAD = 4096  # bytes, to tell by what a file is
 _MAX_DURATIONS = 10_000  # remembered at a time
 _MAX_PROPERTIES = 500  # of one suite
 _MAX_PROPERTY = 1_000  # characters of a value
+
+_name = itemgetter(1)  # of a `RawCase`
 
 _errors = expat.errors
 _REPAIRABLE = frozenset(
@@ -132,6 +139,7 @@ class _Reading:
         self.repairing = False
 
         self.fed = 0
+        self.weighed = 0  # test cases whose names are counted
         self.durations: dict[str, float | None] = {}
         self.keep = self.document.cases.append
         self.suite = -1
@@ -146,12 +154,17 @@ class _Reading:
         self.collector: CappedText | None = None  # of a suite's output or property
         self.property = ""
 
-        self.parser = parser = expat.ParserCreate()
+        self.begin()
+
+    def begin(self, encoding: str | None = None) -> None:
+        """A new parser; `encoding` counts more than what the document declares."""
+        self.parser = parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.buffer_size = 1 << 16
         parser.StartElementHandler = self.start_root
         parser.EndElementHandler = self.end
-        parser.StartDoctypeDeclHandler = self.refuse_doctype
+        parser.StartDoctypeDeclHandler = self.doctype
+        parser.SkippedEntityHandler = self.skipped_entity
 
     # --- feeding -----------------------------------------------------------------------------------------------
 
@@ -161,6 +174,8 @@ class _Reading:
         broken: str | None = None
         try:
             for chunk in chunks:
+                if not self.fed and chunk.startswith(BOM_UTF8):
+                    self.begin("utf-8")
                 if len(self.head) < _HEAD:
                     self.head += chunk[: _HEAD - len(self.head)]
                 digest.update(chunk)
@@ -174,7 +189,8 @@ class _Reading:
             self.error = broken
         self.document.digest = digest.hexdigest()
         self.parser.StartElementHandler = self.parser.EndElementHandler = None  # they refer back to us
-        self.parser.CharacterDataHandler = self.parser.StartDoctypeDeclHandler = None
+        self.parser.CharacterDataHandler = None
+        self.parser.StartDoctypeDeclHandler = self.parser.SkippedEntityHandler = None
 
     def feed(self, chunk: bytes, *, final: bool) -> None:
         parser, settings = self.parser, self.settings
@@ -192,28 +208,29 @@ class _Reading:
         if len(self.document.cases) > settings.max_cases:
             raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
         self.fed += len(chunk)
+        if self.fed > settings.max_held:  # a shorter report cannot have longer names
+            hold(self.document, sum(map(len, map(_name, islice(self.document.cases, self.weighed, None)))), settings)
+            self.weighed = len(self.document.cases)
         if self.error is None and self.fed - parser.CurrentByteIndex > settings.max_token_bytes:
-            raise UnreadableError(
-                f"line {parser.CurrentLineNumber}: a single tag or comment of more than "
-                f"{settings.max_token_bytes:,} bytes (setting max_token_bytes)"
-            )
+            refuse_token(parser.CurrentLineNumber, settings)
 
     # --- expat's handlers --------------------------------------------------------------------------------------
 
-    def refuse_doctype(self, name: str, system: str | None, public: str | None, subset: bool) -> None:
-        if name.lower() == "html":
-            raise UnreadableError("it is an HTML page")
-        raise UnreadableError(
-            f"line {self.parser.CurrentLineNumber}: it declares a document type (<!DOCTYPE {name[:60]}>), "
-            "which no JUnit XML needs and which could expand or fetch anything; remove it to have the file read"
-        )
+    def doctype(self, name: str, system: str | None, public: str | None, subset: bool) -> None:
+        refuse_doctype(self.parser.CurrentLineNumber, name, subset=subset)
+
+    def skipped_entity(self, name: str, parameter: bool) -> None:
+        """A reference to what only a document type elsewhere could declare, which is not looked at."""
+        if self.parser.CharacterDataHandler is not None and not parameter:
+            self.parser.CharacterDataHandler(f"&{name};")
 
     def start_root(self, name: str, attributes: Attributes) -> None:
         local = name.rpartition(":")[2]
         if local == ROOT and self.repairing:
             return
         if local not in foreign.JUNIT_ROOTS:
-            raise UnreadableError(f"it is not JUnit XML but {foreign.by_root(local, attributes.get('xmlns', ''))}")
+            kind = ForeignError if foreign.holds_no_tests(local) else UnreadableError
+            raise kind(f"it is not JUnit XML but {foreign.by_root(local, attributes.get('xmlns', ''))}")
         self.parser.StartElementHandler = self.start_first
         if local == "testcase":
             self.open_suite("testsuite", {})
@@ -229,18 +246,15 @@ class _Reading:
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "testcase" and self.case is None:
             if len(attributes) > self.settings.max_attributes:
-                self.refuse_attributes(name, attributes)
+                refuse_attributes(self.parser.CurrentLineNumber, name, len(attributes), self.settings)
             self.case = attributes
             return
         local = name.rpartition(":")[2] if ":" in name else name
         self.depth += 1
         if self.depth > self.settings.max_depth:
-            raise UnreadableError(
-                f"line {self.parser.CurrentLineNumber}: more than {self.settings.max_depth} elements inside each other "
-                "(setting max_depth)"
-            )
+            refuse_depth(self.parser.CurrentLineNumber, self.settings)
         if len(attributes) > self.settings.max_attributes:
-            self.refuse_attributes(name, attributes)
+            refuse_attributes(self.parser.CurrentLineNumber, name, len(attributes), self.settings)
         if self.case is not None:
             self.start_inside(local, attributes)
         else:
@@ -281,6 +295,7 @@ class _Reading:
         suites = self.document.suites
         if len(suites) >= self.settings.max_suites:
             raise UnreadableError(f"more than {self.settings.max_suites:,} test suites (setting max_suites)")
+        hold(self.document, sum(map(len, attributes)) + sum(map(len, attributes.values())), self.settings)
         suites.append(Suite(tag, attributes, self.suite))
         self.suite = len(suites) - 1
 
@@ -318,6 +333,7 @@ class _Reading:
                 self.keep_property(text)
             elif self.suite >= 0 and text and not text.isspace():
                 suite = self.document.suites[self.suite]
+                hold(self.document, len(text), self.settings)
                 suite.output = capped(f"{suite.output}\n{text}".strip(), self.settings.max_output)
         elif local in _SUITES and self.suite >= 0:
             self.suite = self.document.suites[self.suite].parent
@@ -330,7 +346,9 @@ class _Reading:
         if self.suite >= 0 and self.property:
             properties = self.document.suites[self.suite].properties
             if len(properties) < _MAX_PROPERTIES:
-                properties.setdefault(self.property[:200], value[:_MAX_PROPERTY])
+                name, value = self.property[:200], value[:_MAX_PROPERTY]
+                properties.setdefault(name, value)
+                hold(self.document, len(name) + len(value), self.settings)
 
     # --- test cases --------------------------------------------------------------------------------------------
 
@@ -427,7 +445,8 @@ class _Reading:
         document = self.document
         tags = {child.tag for child in self.element} if self.element is not None else set()
         if self.element is not None and tags - cases.OUTPUTS:
-            detail: CaseDetail | None = cases.by_children(self.element, document.signs)
+            said = cases.by_children(self.element, document.signs)
+            detail: CaseDetail | None = affordable(document, said, self.settings)
             document.failures += "failure" in tags
             document.errors += "error" in tags
             document.skipped += "skipped" in tags
@@ -447,9 +466,3 @@ class _Reading:
         else:
             self.case, self.element, self.inside, self.children = None, None, 0, 0
             self.plain = True
-
-    def refuse_attributes(self, name: str, attributes: Attributes) -> None:
-        raise UnreadableError(
-            f"line {self.parser.CurrentLineNumber}: <{name[:60]}> has {len(attributes):,} attributes "
-            f"(at most {self.settings.max_attributes:,}: setting max_attributes)"
-        )

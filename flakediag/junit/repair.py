@@ -17,10 +17,12 @@ ROOT = "flakediag-salvaged"
 OPENING = f"<{ROOT}>"
 MASK = "\N{REPLACEMENT CHARACTER}"
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
 _UNKNOWN_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);|#[0-9]|#x[0-9a-fA-F])")
 _DECLARATION = re.compile(r"<\?xml\s[^>]{0,200}\?>")
+# A document type that declares nothing. One that does keeps the document from being read.
+_DOCTYPE = re.compile(r"\A(\s*(?:<\?xml\s[^>]{0,200}\?>)?\s*)(<!DOCTYPE\s[^\[\]<>]{1,2000}>)")
 _START = re.compile(r"<\?xml\s|<(?:\w+:)?(?:testsuites?|testcase|testrun)\b|<!DOCTYPE|<html", re.IGNORECASE)
 _UNDECODED = re.compile("\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf]|[\udc80-\udcff]")
 _INCOMPLETE = re.compile("&[#\\w]{0,12}\\Z|<(?:\\?[^>]{0,200})?\\Z|[\udc80-\udcff]{1,5}\\Z")
@@ -41,6 +43,8 @@ _BOMS = (
     (b"\x00\x00\x00<", "utf-32-be"),
     (b"<\x00", "utf-16-le"),
     (b"\x00<", "utf-16-be"),
+    (b"{\x00", "utf-16-le"),
+    (b"\x00{", "utf-16-be"),
 )
 _DECLARED = re.compile(rb"""<\?xml\s[^>]{0,120}encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
 
@@ -93,6 +97,22 @@ def _latin(match: re.Match[str]) -> str:
     return bad.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
 
 
+def as_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The text in `chunks` as UTF-8, whatever a byte order mark says that it is; bytes that do not fit as Latin-1."""
+    pieces = _with_head(chunks)
+    head = next(pieces, b"")
+    encoding = encoding_of(head)
+    if encoding == "utf-8":
+        head = head.removeprefix(codecs.BOM_UTF8)
+    wide = encoding.startswith(("utf-16", "utf-32"))
+    decoder = codecs.getincrementaldecoder(encoding)("replace" if wide else "surrogateescape")
+    for chunk in chain((head,), pieces, (b"",)):
+        text = decoder.decode(chunk, final=not chunk)
+        if not text.isascii():
+            text = _UNDECODED.sub(_latin, text.removeprefix("\ufeff") if chunk is head else text)
+        yield text.encode("utf-8", "replace")
+
+
 def repaired(chunks: Iterable[bytes], repairs: Repairs, *, entities: bool) -> Iterator[bytes]:
     """The document in `chunks` as UTF-8 under one root element; `entities` escapes `&` before unknown names too."""
 
@@ -108,7 +128,7 @@ def repaired(chunks: Iterable[bytes], repairs: Repairs, *, entities: bool) -> It
         if not text.isascii():
             text, count = _UNDECODED.subn(_latin, text)
             repairs.undecodable += count
-        text, count = _ILLEGAL.subn(MASK, text)
+        text, count = ILLEGAL.subn(MASK, text)
         repairs.masked += count
         if "&" in text:
             text = _REFERENCE.sub(mask, text)
@@ -134,7 +154,7 @@ def repaired(chunks: Iterable[bytes], repairs: Repairs, *, entities: bool) -> It
             start = _START.search(text)
             keep = start.start() if start else max(0, len(text) - _LONGEST_START) if chunk else len(text)
             yield re.sub(r"[^\n]", " ", text[:keep].removeprefix("\ufeff")).encode()
-            text = text[keep:]
+            text = _DOCTYPE.sub(lambda match: match[1] + re.sub(r"[^\n]", " ", match[2]), text[keep:])
             started = start is not None
             if not started:
                 held = text

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from flakediag.junit.attempts import NOTHING_JOINED
 from flakediag.junit.dialects import PARALLEL, Dialect, Load, Place, by_pytest, dialect_of, suite_path
-from flakediag.junit.document import Document
+from flakediag.junit.document import Document, RawCase
 from flakediag.junit.identity import relative_file, without_noise
 from flakediag.junit.numbers import moment
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order, Outcome
+
+_AT_A_TIME = 50_000  # cases that are in memory both as they were written and as results
+_USED = RawCase("", "", "", 0, None, None)
 
 _new = tuple.__new__  # a NamedTuple without the detour through its keyword arguments
 
@@ -32,9 +35,9 @@ class Reading:
     modified: float | None = None  # when the file was last written, in seconds
 
 
-def understand(document: Document, settings: ReadSettings) -> Reading:
-    """Decide what a document means. Its cases are used up by this."""
-    dialect = dialect_of(document)
+def understand(document: Document, settings: ReadSettings, dialect: Dialect | None = None) -> Reading:
+    """Decide what a document means, in the dialect of its format or else of its producer. Its cases are used up."""
+    dialect = dialect or dialect_of(document)
     notes = list(document.notes)
     load = dialect.load(document)
     order = _order(document, dialect, load, notes)
@@ -59,6 +62,8 @@ def understand(document: Document, settings: ReadSettings) -> Reading:
 
 
 def _order(document: Document, dialect: Dialect, load: Load, notes: list[str]) -> Order:
+    if document.order is not None:
+        return document.order
     if "xdist" in document.signs:
         notes.append("failures name a pytest-xdist worker: the order is that of completion")
         return dialect.order_parallel
@@ -90,12 +95,16 @@ def _results(document: Document, dialect: Dialect, settings: ReadSettings, notes
         tests = _told_apart(document, dialect, tests, joined.absorbed, notes)
     attempts, absorbed = joined.attempts, joined.absorbed
     passed = Outcome.PASSED
-    results: list[CaseResult] = [
-        _new(CaseResult, (test, passed, case[4], None, ()))
-        if case[5] is None  # no detail: it passed, and there is nothing to work out
-        else result_of(test, dialect.attempts(case))
-        for test, case in zip(tests, cases, strict=True)
-    ]
+    results: list[CaseResult] = []
+    for start in range(0, len(cases), _AT_A_TIME):
+        part = cases[start : start + _AT_A_TIME]
+        cases[start : start + _AT_A_TIME] = [_USED] * len(part)  # let go of what was written
+        results += [
+            _new(CaseResult, (test, passed, case[4], None, ()))
+            if case[5] is None  # no detail: it passed, and there is nothing to work out
+            else result_of(test, dialect.attempts(case))
+            for test, case in zip(tests[start : start + _AT_A_TIME], part, strict=True)
+        ]
     if attempts:
         for index, tries in attempts.items():
             results[index] = result_of(tests[index], tries)

@@ -52,7 +52,10 @@ def belongs_together(reading: Reading, name: str) -> bool:
 
 def run_of(reading: Reading, now: datetime) -> RunReport:
     """One file as one run."""
-    return _report([reading], reading.results, reading.order, reading.load.parallelism, reading.load.wall, now)
+    report = _report([reading], reading.results, reading.order, reading.load.parallelism, reading.load.wall, now)
+    if reading.document.ordered_classes:
+        return replace(report, run=replace(report.run, ordered_classes=True))
+    return report
 
 
 def runs_of(readings: Sequence[Reading], now: datetime) -> Iterator[RunReport | FileReport]:

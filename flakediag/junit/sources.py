@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from flakediag.junit import foreign
+from flakediag.junit.documents import is_format
 from flakediag.junit.packed import (
     ArchiveBudget,
     Member,
@@ -34,7 +35,9 @@ from flakediag.junit.text import natural
 
 _GLOB = re.compile(r"[*?\[]")
 _ARCHIVE_NAME = re.compile(r"\.(zip|tar|tgz|txz|tbz2?|tar\.(gz|xz|bz2))$", re.IGNORECASE)
-_REPORT_NAME = re.compile(r"\.xml(\.(gz|xz|bz2))?$", re.IGNORECASE)
+_REPORT_NAME = re.compile(r"\.(xml|trx)(\.(gz|xz|bz2))?$", re.IGNORECASE)
+# These may be anything: of interest only where the content is that of a report.
+_PERHAPS_NAME = re.compile(r"\.(json|jsonl|ndjson|tap)(\.(gz|xz|bz2))?$", re.IGNORECASE)
 _PASSED_OVER = frozenset({".git", "__MACOSX", "node_modules"})
 _HELD_IN_MEMORY = 16 * MIB  # of an archive's member, so that it can be read twice without unpacking again
 
@@ -54,6 +57,7 @@ class Source:
     folder: str
     scope: str | None
     chunks: Callable[[], Iterator[bytes]]
+    named: bool = True  # by the user; otherwise only come across, in a folder or an archive
     modified: float | None = None  # when it was last written, in seconds, where that is known to less than a second
 
 
@@ -139,17 +143,14 @@ def _is_folder(entry: os.DirEntry[str] | Path) -> bool:
 
 
 def _reports_in(folder: Path) -> list[str]:
-    names = []
+    found = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith("._") and (
-                _REPORT_NAME.search(entry.name) or _ARCHIVE_NAME.search(entry.name)
-            ):
-                with suppress(OSError):
-                    if not entry.is_dir():
-                        names.append(entry.name)
+            named = any(names.search(entry.name) for names in (_REPORT_NAME, _PERHAPS_NAME, _ARCHIVE_NAME))
+            if named and not entry.name.startswith("._") and not _is_folder(entry):
+                found.append(entry.name)
     # Archives last: the files of a folder must follow each other.
-    return sorted(names, key=lambda name: (bool(_ARCHIVE_NAME.search(name)), natural(name)))
+    return sorted(found, key=lambda name: (bool(_ARCHIVE_NAME.search(name)), natural(name)))
 
 
 # --- files -------------------------------------------------------------------------------------------------------
@@ -216,16 +217,39 @@ def _look_inside(
     elif kind and kind.startswith("tar"):
         members = tar_members(file, kind, size, settings)
         yield from _from_members(shown, members, size, settings, named=named, by_folder=False)
-    elif kind == "zstd" or (kind is None and not named and not _REPORT_NAME.search(name)):
+    elif kind == "zstd" or (kind is None and not named and _ARCHIVE_NAME.search(name)):
         yield Refusal(shown, foreign.by_head(b"\x28\xb5\x2f\xfd") or "" if kind == "zstd" else "not an archive")
     else:
 
         def chunks() -> Iterator[bytes]:
             with reopened() as again:
-                yield from _bounded(decompressed(again, kind), size if kind else None, settings)
+                if kind is None:
+                    yield from _as_it_was(again, size, settings)
+                else:
+                    yield from _bounded(decompressed(again, kind), size, settings)
 
+        if not named and _PERHAPS_NAME.search(name) and not _is_report(chunks):
+            return
         modified = None if name == "-" else os.fstat(file.fileno()).st_mtime
-        yield Source(shown, name, folder, scope, chunks, modified)
+        yield Source(shown, name, folder, scope, chunks, named, modified)
+
+
+def _is_report(chunks: Callable[[], Iterator[bytes]]) -> bool:
+    """Whether a file that may be anything is a report of another format than JUnit XML."""
+    try:
+        return is_format(chunks)
+    except (UnreadableError, BrokenOffError, OSError):
+        return False
+
+
+def _as_it_was(file: IO[bytes], size: int, settings: ReadSettings) -> Iterator[bytes]:
+    """The bytes that a file had when it was found: one that grows while it is read would else have no end."""
+    left = size
+    for chunk in _bounded(file, None, settings):
+        yield chunk[:left]
+        left -= len(chunk)
+        if left < 0:
+            raise BrokenOffError(f"it grew while it was read; only the {size:,} bytes that it had were read")
 
 
 def _bounded(stream: IO[bytes], packed: int | None, settings: ReadSettings) -> Iterator[bytes]:
@@ -276,12 +300,15 @@ def _from_members(
                 any_found = True
                 yield Refusal(path, "an archive inside an archive is not opened; unpack the outer one first")
                 continue
-            if not _REPORT_NAME.search(inner.name):
+            certain = _REPORT_NAME.search(inner.name)
+            if not certain and not _PERHAPS_NAME.search(inner.name):
+                continue
+            chunks = _member_chunks(opened, packed, budget, settings)
+            if not certain and not _is_report(chunks):
                 continue
             any_found = True
             folder = f"{shown}!{inner.parent}" if str(inner.parent) != "." else shown
-            chunks = _member_chunks(opened, packed, budget, settings)
-            yield Source(path, inner.name, folder, folder if by_folder else shown, chunks)
+            yield Source(path, inner.name, folder, folder if by_folder else shown, chunks, named=False)
     except (UnreadableError, BrokenOffError) as problem:
         yield Refusal(shown, str(problem))
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from junit_samples import read, refusals, runs, write
 
 from flakediag.junit.settings import MIB
 
@@ -59,3 +61,58 @@ def test_memory_stays_bounded(tmp_path: Path, attack: str) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert said in done.stdout
+
+
+# --- the attacks that are measured by `make reliability-hostile`, those that are quick to make ---------------------
+
+TOOLS = Path(__file__).parents[2] / "tools" / "reliability"
+sys.path.insert(0, str(TOOLS))
+
+from attacks import ATTACKS, Attack  # noqa: E402
+from hostile import FLAKEDIAG, GOOD, Listener, _ingest, growing, said, tried  # noqa: E402
+
+SMALL = [attack for attack in ATTACKS if not attack.big and not attack.unprivileged]
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[Listener]:
+    listening = Listener()
+    yield listening
+    listening.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="makes FIFOs, sockets and devices")
+@pytest.mark.parametrize("attack", SMALL, ids=lambda attack: attack.name)
+def test_an_attack_is_told_and_the_good_file_beside_it_read(tmp_path: Path, attack: Attack, listener: Listener) -> None:
+    visits = listener.visits
+    good = write(tmp_path, "good.xml", GOOD.format("t"))
+    found = read(*attack.make(tmp_path, listener.port), good)
+    assert any(report.files[0].path == str(good) for report in runs(found))
+    troubled = bool(refusals(found)) or any(file.partial for report in runs(found) for file in report.files)
+    assert troubled == (attack.exit == 5)
+    assert all(refusals(found).values())
+    assert listener.visits == visits
+    assert not (tmp_path.parent / "outside.xml").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up rights as Linux has them")
+def test_what_may_not_be_read_is_refused_also_for_the_superuser(tmp_path: Path, listener: Listener) -> None:
+    (attack,) = (attack for attack in ATTACKS if attack.unprivileged)
+    _ingest(tmp_path / "empty.db", [write(tmp_path, "first.xml", GOOD.format("t"))])
+    outcome = tried(attack, tmp_path, tmp_path / "empty.db", listener)
+    assert (outcome.wrong, outcome.exit) == ((), 5)
+    assert "Permission denied" in outcome.said
+
+
+def test_a_file_that_grows_while_it_is_read_comes_to_an_end(tmp_path: Path) -> None:
+    path = write(tmp_path, "r.xml", HEAD + b"<system-out>" + b"x" * MIB)
+    with growing(path):
+        found = read(path, chunk_bytes=1000)
+    (reason,) = refusals(found).values()
+    assert "grew while it was read" in reason
+
+
+def test_every_attack_has_a_name_of_its_own() -> None:
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+    assert FLAKEDIAG.name == "flakediag"
+    assert said("refused: /x/a.xml: it is a FIFO\nnote: x\n", "/x") == "refused: it is a FIFO"

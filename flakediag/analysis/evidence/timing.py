@@ -23,7 +23,7 @@ ROUND: tuple[float, ...] = (
 )
 """Seconds that people choose as timeouts."""
 
-NEW_PROCESS = frozenset({"gotestsum", "go-junit-report", "nextest", "playwright", "gradle", "ctest"})
+NEW_PROCESS = frozenset({"gotestsum", "go-junit-report", "go test", "nextest", "playwright", "gradle", "ctest"})
 """Producers whose retry runs in another process, where nothing that another test left can be met again."""
 
 Seconds = NDArray[np.float64]
