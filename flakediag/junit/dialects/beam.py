@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from flakediag.junit.dialects.dialect import Dialect
-from flakediag.junit.dialects.place import Place, by_class
+from flakediag.junit.dialects.place import Place, by_class, by_suite
 from flakediag.junit.dialects.signs import all_of, any_of, attributes_written, suite_matches
 from flakediag.junit.document import Document
 from flakediag.model import Identity, Order
 
 _LINE = re.compile(r"(\.exs?):\d+$")
-_EUNIT = re.compile(r"(?P<module>[\w@]+)(?:\.erl)?:(?P<name>.+)", re.DOTALL)
+_EUNIT = re.compile(r"(?P<module>[\w@]+)(?:\.erl)?:(?:\d+ )?(?P<name>.+)", re.DOTALL)
 
 
 def by_module(place: Place) -> Identity:
@@ -20,7 +20,7 @@ def by_module(place: Place) -> Identity:
 
 
 def by_function(place: Place) -> Identity:
-    """EUnit: "cart_tests:adds_test/0" and "cart_tests.erl:adds_test_/0_2: description", the module in front."""
+    """EUnit: "cart_tests:17 adds_test", the module and the line in front."""
     found = _EUNIT.fullmatch(place.name)
     return Identity(found["module"], found["name"]) if found and not place.classname else by_class(place)
 
@@ -68,6 +68,8 @@ DIALECTS = (
         family="Erlang, Elixir",
         sign="`group`, `log` and `timestamp` of tests",
         recognise=_test_common_sign,
+        identity=by_suite,
+        names="suite, name; set-up and tear-down are cases of their own",
         order=Order.EXECUTION,
     ),
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from flakediag.junit.attempts import join_mixed
+from flakediag.junit.attempts import attempts_of, join_mixed
 from flakediag.junit.dialects.dialect import Dialect
 from flakediag.junit.dialects.place import Place, by_class
 from flakediag.junit.dialects.signs import property_named, suite_named, suites_of
-from flakediag.junit.document import Document
-from flakediag.model import Identity, Order
+from flakediag.junit.document import Document, RawCase
+from flakediag.model import Attempt, Identity, Order, Outcome
 
 _SUFFIX = re.compile(r"(.*[^(])\(([^()]*)\)")
 
@@ -43,6 +43,7 @@ def _failsafe_sign(document: Document) -> str:
     return property_named("failsafe.test.class.path")(document) if surefire else ""
 
 
+_GMT = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _GRADLE = {"name", "tests", "skipped", "failures", "errors", "timestamp", "hostname", "time"}
 
 
@@ -57,9 +58,19 @@ def _gradle_sign(document: Document) -> str:
 
 
 def _testng_sign(document: Document) -> str:
+    """Only TestNG's own reporter writes moments so: "27 Nov 2026 20:36:21 GMT"."""
     root = document.root
-    its = root.tag == "testsuite" and "ignored" in root.attributes and "GMT" in root.attributes.get("timestamp", "")
-    return "the suite counts ignored tests and began at a moment in GMT" if its else ""
+    its = root.tag == "testsuite" and _GMT.fullmatch(root.attributes.get("timestamp", ""))
+    return "the suite began at a moment in GMT, written as TestNG does" if its else ""
+
+
+def skips_of_testng(case: RawCase) -> list[Attempt]:
+    """TestNG's own reporter writes a `SkipException` as an error."""
+    tries = attempts_of(case)
+    last = tries[-1]
+    if last.failure is not None and last.failure.type == "org.testng.SkipException":
+        return [*tries[:-1], Attempt(Outcome.SKIPPED, last.duration, None)]
+    return tries
 
 
 def _plain_sign(document: Document) -> str:
@@ -128,18 +139,19 @@ DIALECTS = (
         family="JVM",
         sign="suite `JUnit Jupiter`, `JUnit Vintage`, …",
         recognise=suite_named("JUnit Jupiter", "JUnit Vintage", "JUnit Platform Suite"),
-        order=Order.EXECUTION,
+        remark="the console launcher writes tests in no order",
     ),
     Dialect(
         name="testng",
         title="TestNG's own (`junitreports`)",
         family="JVM",
-        sign="`ignored`, a moment in GMT",
+        sign="the form of its timestamp",
         recognise=_testng_sign,
-        join=join_mixed,
-        retries=_MIXED,
-        order=Order.UNKNOWN,
+        attempts=skips_of_testng,
+        retries="not told from the rows of a data provider: further runs of the same test",
+        repeats_are_runs=True,
         per_class=True,
+        remark="TestNG's own reporter writes neither parameters nor the order of execution; Surefire's report does",
     ),
 )
 

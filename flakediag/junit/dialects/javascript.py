@@ -65,9 +65,9 @@ def by_capability(place: Place) -> Identity:
     properties = around[-1].properties if around else {}
     browser = properties.get("capabilities", "").split(".")[0]
     title = (around[-1].name if around else "").strip()
-    name = place.name if place.name.startswith(title) else f"{title} {place.name}"
     file = relative_file(properties.get("file", ""), place.checkout) or place.file
-    return Identity("" if file else title, name if file else place.name, file, variant=without_version(browser))
+    variant = without_version(browser)
+    return Identity("", f"{title} {place.name}", file, variant) if file else Identity(title, place.name, "", variant)
 
 
 def _playwright_sign(document: Document) -> str:

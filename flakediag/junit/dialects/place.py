@@ -32,6 +32,12 @@ def by_class(place: Place) -> Identity:
     return Identity(classname or suite_path(place), name)
 
 
+def by_suite(place: Place) -> Identity:
+    """Suite and name, for producers whose suites are classes and who may leave the class away."""
+    around = suites_around(place)
+    return by_class(place._replace(classname=place.classname or (around[-1].name if around else "")))
+
+
 def by_full_title(place: Place) -> Identity:
     """Titles as JavaScript runners put them together; the file where it is known, since equal titles are common."""
     classname, name = place.classname, place.name

@@ -24,7 +24,7 @@ _SUBTEST = re.compile(r"(\w+) [\[(].*", re.DOTALL)
 
 
 def without_subtest(place: Place) -> Identity:
-    """unittest-xml-reporting: a subtest has its message and parameters in the name, and only when it fails."""
+    """unittest-xml-reporting, nose2: a subtest has its message and parameters in the name, and only when it fails."""
     match = _SUBTEST.fullmatch(place.name)
     return by_class(place._replace(name=match[1]) if match else place)
 
@@ -101,6 +101,8 @@ DIALECTS = (
         family="Python",
         sign="its suite's name",
         recognise=suite_named("nose2-junit", "nosetests"),
+        identity=without_subtest,
+        names="class, name; a subtest is its test",
         order=Order.EXECUTION,
     ),
     Dialect(

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from flakediag.junit.dialects.dialect import Dialect
 from flakediag.junit.dialects.load import load_by_root
-from flakediag.junit.dialects.place import Place, by_class, suites_around
+from flakediag.junit.dialects.place import by_suite
 from flakediag.junit.dialects.signs import suites_of
 from flakediag.junit.document import Document
-from flakediag.model import Identity, Order
-
-
-def by_suite_class(place: Place) -> Identity:
-    """minitest: the class is the suite; older reporters write no `classname`."""
-    around = suites_around(place)
-    return by_class(place._replace(classname=place.classname or (around[-1].name if around else "")))
+from flakediag.model import Order
 
 
 def _rspec_sign(document: Document) -> str:
@@ -23,8 +17,8 @@ def _rspec_sign(document: Document) -> str:
 def _minitest_sign(document: Document) -> str:
     first = document.first_case
     counted = "assertions" in first and all("assertions" in suite.attributes for suite in suites_of(document))
-    ruby = first.get("file", "").endswith(".rb")
-    return "tests count assertions and stand in Ruby files" if counted and ruby else ""
+    ruby = first.get("file", "").endswith(".rb") or first.get("classname", "").startswith("Minitest::")
+    return "tests count assertions, and their files or classes are Ruby's" if counted and ruby else ""
 
 
 DIALECTS = (
@@ -40,9 +34,9 @@ DIALECTS = (
         name="minitest",
         title="minitest (minitest-reporters)",
         family="Ruby",
-        sign="`assertions`, Ruby files",
+        sign="`assertions`, Ruby files or classes",
         recognise=_minitest_sign,
-        identity=by_suite_class,
+        identity=by_suite,
         order=Order.EXECUTION,
         load=load_by_root,
         per_class=True,
