@@ -134,6 +134,30 @@ def ingest(
     )
 
 
+def explain(
+    paths: Sequence[str],
+    info: RunInfo,
+    *,
+    now: datetime,
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> Iterator[RunReport | FileReport]:
+    """The runs as `ingest` would store them, one after the other, and the files that make none; nothing is stored.
+
+    Raises `UsageError` where nothing was found at the paths.
+    """
+    ci = from_environ(environ)
+    named = replace(info, project=info.project or ci.project)
+    for item in read_reports(paths, now=now, stdin=stdin, progress=progress):
+        if isinstance(item, FileReport):
+            yield item
+        else:
+            notes: list[str] = []
+            report = place(item, named, ci, notes)
+            yield replace(report, notes=(*report.notes, *notes))
+
+
 def _only_project(db: Path) -> str:
     """What runs are filed under that name no project: the project of a history that has one, else "default"."""
     try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flakediag.junit.document import Document, RawCase
 from flakediag.junit.text import capped
-from flakediag.model import Attempt, FailureDetail, Outcome
+from flakediag.model import Attempt, CaseResult, FailureDetail, Outcome
 
 TEARDOWN = "failed on teardown"
 _MAX_JOINED_TEXT = 64 * 1024  # characters, of the failures of one attempt put together
@@ -51,6 +51,11 @@ def attempts_of_equal_failures(case: RawCase) -> list[Attempt]:
     if len(finals) < 2 or len(kinds) > 1:
         return attempts_of(case)
     return [Attempt(final.outcome, None, final.failure) for final in finals]
+
+
+def tried_again(result: CaseResult) -> tuple[Attempt, ...]:
+    """The attempts of a result, for a test of which a further one was made: the deciding one is no longer that."""
+    return (*result.earlier, Attempt(result.outcome, result.duration, result.failure))
 
 
 def one_failure(outcome: Outcome, finals: Iterable[Attempt]) -> FailureDetail | None:

@@ -42,7 +42,7 @@ __all__ = [
     "Place",
     "by_class",
     "by_pytest",
-    "dialect_of",
+    "recognised",
     "suite_path",
 ]
 
@@ -64,6 +64,7 @@ DEFAULT = Dialect(
 )
 
 
-def dialect_of(document: Document) -> Dialect:
-    """The producer of a report; `DEFAULT` where nothing gives it away."""
-    return next((dialect for dialect in DIALECTS if dialect.recognise(document)), DEFAULT)
+def recognised(document: Document) -> tuple[Dialect, str]:
+    """The producer of a report and the sign that gave it away; `DEFAULT` where nothing does."""
+    signs = ((dialect, dialect.recognise(document)) for dialect in DIALECTS)
+    return next((found for found in signs if found[1]), (DEFAULT, DEFAULT.recognise(document)))
