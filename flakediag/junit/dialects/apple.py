@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from flakediag.junit.dialects.dialect import Dialect
+from flakediag.junit.dialects.place import Place, by_suite
 from flakediag.junit.dialects.signs import any_of, suites_of
 from flakediag.junit.document import Document
-from flakediag.model import Order
+from flakediag.model import Identity, Order
+
+
+def by_type(place: Place) -> Identity:
+    """Swift Testing's functions outside of a type have their own name for a class, and an absolute path for a file."""
+    return by_suite(place._replace(classname="") if place.classname == place.name else place)
 
 
 def _xcresult_sign(document: Document) -> str:
@@ -30,6 +36,8 @@ DIALECTS = (
         family="Apple",
         sign="root `xcresult: …` or `….xctest`; only suite `TestResults`",
         recognise=any_of(_xcresult_sign, _bundle_sign, _swift_sign),
+        identity=by_type,
+        names="class, name; of a function outside of any type, the suite",
         order=Order.UNKNOWN,
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from flakediag.junit.dialects.dialect import Dialect
 from flakediag.junit.dialects.load import load_unknown
-from flakediag.junit.dialects.place import Place, by_class
+from flakediag.junit.dialects.place import Place, by_class, suites_around
 from flakediag.junit.dialects.signs import any_of, properties_named, suite_named, suites_of
 from flakediag.junit.document import Document
 from flakediag.model import Identity, Order
@@ -20,7 +21,14 @@ def by_full_name(place: Place) -> Identity:
     full = _FULL_NAME.fullmatch(place.name)
     if full and (not place.classname or place.name.startswith(place.classname + ".")):
         return Identity(full[1], full[2])
-    return by_class(place)
+    return by_class(place._replace(classname=place.classname or _fixture(place)))
+
+
+def _fixture(place: Place) -> str:
+    """The suites around a test without the assembly, whose path is of one machine, and without outer namespaces."""
+    names = [suite.name for suite in suites_around(place) if suite.name and not _ASSEMBLY.fullmatch(suite.name)]
+    kept = [name for name, inner in pairwise([*names, ""]) if not inner.startswith(f"{name}.")]
+    return " > ".join(kept)
 
 
 def _assembly_sign(document: Document) -> str:

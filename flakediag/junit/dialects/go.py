@@ -12,7 +12,7 @@ from flakediag.junit.document import Document
 from flakediag.model import Order
 
 _go_sign = property_named("go.version")
-_REPORT = "name tests failures errors id hostname skipped time timestamp"  # go-junit-report 2
+_REPORT = "name tests failures errors id hostname package skipped time timestamp"  # go-junit-report 2
 
 
 def _gotestsum_sign(document: Document) -> str:
@@ -25,7 +25,7 @@ def _gotestsum_sign(document: Document) -> str:
 
 def _report_2_sign(document: Document) -> str:
     """go-junit-report 2 writes no version where `go test` told none, but a package is suite and class."""
-    written = attributes_written(_REPORT, also=("hostname", "skipped", "timestamp"))(document)
+    written = attributes_written(_REPORT, also=("hostname", "package", "skipped", "timestamp"))(document)
     first = document.first_case
     package = document.cases and document.suites[document.cases[0].suite].name == first.get("classname")
     named = re.match(r"(?:Test|Example|Fuzz|Benchmark)(?![a-z])", first.get("name", ""))

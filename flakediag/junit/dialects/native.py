@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flakediag.junit.dialects.dialect import Dialect
 from flakediag.junit.dialects.load import load_by_root
+from flakediag.junit.dialects.place import Place
 from flakediag.junit.dialects.signs import any_of, property_named, suites_of
 from flakediag.junit.document import Document
-from flakediag.model import Order
+from flakediag.junit.identity import relative_file
+from flakediag.model import Identity, Order
 
 _FAMILY = "C, C++"
 
@@ -31,6 +33,11 @@ def _catch2_sign(document: Document) -> str:
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".h", ".hpp", ".hxx", ".mm")
 
 
+def by_source(place: Place) -> Identity:
+    """doctest: the class is the file, as the compiler was told of it."""
+    return Identity(relative_file(place.classname, place.checkout), place.name)
+
+
 def _doctest_sign(document: Document) -> str:
     first = document.first_case
     its = first.get("classname", "").endswith(_SOURCES) and first.get("status") == "run"
@@ -51,6 +58,7 @@ DIALECTS = (
         family=_FAMILY,
         sign="a source file for a class, `status`",
         recognise=_doctest_sign,
+        identity=by_source,
         names="file, name",
         order=Order.EXECUTION,
     ),
