@@ -106,8 +106,8 @@ def join_pytest(document: Document) -> Joined:
     Where the header counts fewer tests than there are cases, something was run again: a bare case that is followed by
     the same test is a failed attempt. Where it counts as many, reruns can still be told where only the teardown
     failed: the call passed and was counted. A failure and then "failed on teardown" is one attempt in two cases.
-    Where it counts more tests than there are cases, it counts subtests, and says nothing of reruns: pytest runs a test
-    twice in succession for no other reason.
+    Where it counts more tests than there are cases, it counts subtests and says nothing of reruns: the same test twice
+    was run again, since pytest runs no test twice otherwise.
     """
     cases = document.cases
     groups = [_tries(cases, group) for group in repeated(document)]
@@ -122,9 +122,9 @@ def join_pytest(document: Document) -> Joined:
     for group in groups:
         chains = [[group[0]]]
         for place, (before, after) in enumerate(pairwise(group), start=1):
-            adjacent = after.cases[0] == before.cases[-1] + 1
-            again = rerun or (subtests and adjacent)
+            again = rerun or subtests
             if before.bare and not again:
+                adjacent = after.cases[0] == before.cases[-1] + 1
                 again = any(one.teardown for one in group[place:]) or (counted is None and adjacent)
             if again:
                 chains[-1].append(after)

@@ -496,6 +496,15 @@ def test_parameters_that_differ_in_noise_only_stay_different_tests(tmp_path: Pat
         ]
 
 
+def test_the_name_as_written_is_kept_beside_an_identity_that_masks_parts_of_it(tmp_path: Path) -> None:
+    names = ["test_a[<B object at 0x7f92c7365bd0>]", "test_b", "test_c[localhost:39111]"]
+    report = read_one(tmp_path, pytest_report(*map(case, names)))
+    assert {test.id: name for test, name in report.written.items()} == {
+        "pkg.test_mod::test_a[<B object at 0x<address>>]": "pkg.test_mod::test_a[<B object at 0x7f92c7365bd0>]",
+        "pkg.test_mod::test_c[localhost:<port>]": "pkg.test_mod::test_c[localhost:39111]",
+    }
+
+
 # --- order and workers -------------------------------------------------------------------------------------------
 
 
