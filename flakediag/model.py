@@ -202,13 +202,30 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """By what a report was taken for whose, and the rules that its producer is read by, in words for people."""
+
+    producer: str  # as people call it
+    sign: str
+    identity: str
+    retries: str
+    order: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """A run as read from its report files, ready to be stored. `results` stand in file order, retries joined."""
+    """A run as read from its report files, ready to be stored. `results` stand in file order, retries joined.
+
+    `written` has, by test, the name that it had in this run, for tests whose identity masks parts of it.
+    """
 
     run: Run
     results: tuple[CaseResult, ...]
     files: tuple[InputFile, ...]
     notes: tuple[str, ...] = ()  # how identity, order and retries were decided, for people
+    decisions: Decisions | None = None  # None where the run does not come from report files
+    written: Mapping[Identity, str] = field(default_factory=dict)
 
 
 # --- what the analysis concludes -------------------------------------------------------------------------------

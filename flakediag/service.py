@@ -152,6 +152,32 @@ def ingest(
     )
 
 
+def explain(
+    paths: Sequence[str],
+    info: RunInfo,
+    *,
+    now: datetime,
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+    redactor: Redactor | None = None,
+) -> Iterator[RunReport | FileReport]:
+    """The runs as `ingest` would store them, one after the other, and the files that make none; nothing is stored.
+
+    Raises `UsageError` where nothing was found at the paths.
+    """
+    redactor = redactor or Redactor()
+    ci = from_environ(environ)
+    named = replace(info, project=info.project or ci.project)
+    for item in read_reports(paths, now=now, stdin=stdin, progress=progress):
+        if isinstance(item, FileReport):
+            yield item
+        else:
+            notes: list[str] = []
+            report, _ = redactor.report(place(item, named, ci, notes))
+            yield replace(report, notes=(*report.notes, *notes))
+
+
 def _tell_passed_over(files: Iterable[FileReport], notes: list[str]) -> None:
     passed = [file for file in files if file.status is FileStatus.PASSED_OVER]
     if passed:

@@ -9,6 +9,7 @@ FRAMEWORKS: dict[str, str] = {
     "gradle": "junit",
     "ant": "junit",
     "testng": "junit",
+    "junit-platform": "junit",
     "jest": "jest",
     "vitest": "vitest",
     "gotestsum": "go",

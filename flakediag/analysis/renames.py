@@ -21,6 +21,9 @@ def _thresholds() -> dict[str, float]:
     return table
 
 
+Place = tuple[str, str, str]  # class name, file, variant
+
+
 def proposals(window: Window) -> tuple[RenameProposal, ...]:
     """One-to-one pairs, those with the newest change first.
 
@@ -90,20 +93,51 @@ def _candidates(
     old: Sequence[Identity], new: Sequence[Identity]
 ) -> Iterable[tuple[Identity, Identity, RenameKind, float]]:
     limits = _thresholds()
-    by_place: dict[tuple[str, str, str], list[Identity]] = defaultdict(list)
+    by_place: dict[Place, list[Identity]] = defaultdict(list)
     by_name: dict[tuple[str, str], list[Identity]] = defaultdict(list)
     for test in new:
-        by_place[test.classname, test.file, test.variant].append(test)
+        by_place[_place(test)].append(test)
         by_name[test.name, test.variant].append(test)
+    moved = _moved(old, new, limits["moved"])
     for test in old:
-        for other in by_place[test.classname, test.file, test.variant]:
+        for other in by_place[_place(test)]:
             similarity = _similarity(test.name, other.name)
             if similarity >= limits["similar"]:
                 yield test, other, RenameKind.CLASS, similarity
         for other in by_name[test.name, test.variant]:
             similarity = _similarity(f"{test.classname} {test.file}", f"{other.classname} {other.file}")
+            similarity = max(similarity, moved.get((_place(test), _place(other)), 0.0))
             if similarity >= limits["placed"]:
                 yield test, other, RenameKind.NAME, similarity
+
+
+def _place(test: Identity) -> Place:
+    return test.classname, test.file, test.variant
+
+
+def _moved(old: Iterable[Identity], new: Iterable[Identity], least: float) -> dict[tuple[Place, Place], float]:
+    """Places whose tests came to stand in another one together, with the share of names that the two have in common.
+
+    A file that moves may get a name unlike its former one; several tests do not go there by chance. One name says
+    nothing.
+    """
+    names: tuple[dict[Place, set[str]], dict[Place, set[str]]] = (defaultdict(set), defaultdict(set))
+    for tests, by_place in zip((old, new), names, strict=True):
+        for test in tests:
+            by_place[_place(test)].add(test.name)
+    before, after = names
+    homes: dict[str, set[Place]] = defaultdict(set)
+    for place, these in after.items():
+        for name in these:
+            homes[name].add(place)
+    found = {}
+    for place, these in before.items():
+        for other in {home for name in these for home in homes.get(name, ())}:
+            common = len(these & after[other])
+            share = common / len(these | after[other])
+            if common > 1 and share >= least and place[2] == other[2]:
+                found[place, other] = share
+    return found
 
 
 def _similarity(one: str, other: str) -> float:

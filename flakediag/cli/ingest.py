@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -15,7 +16,10 @@ from flakediag.cli.options import Moment, Session, make_command, pass_session
 from flakediag.cli.output import opened
 from flakediag.cli.progress import progress
 from flakediag.errors import ExitCode
-from flakediag.model import FileStatus, IngestSummary
+from flakediag.model import FileReport, FileStatus, IngestSummary, InputFile, RunReport
+
+if TYPE_CHECKING:
+    from flakediag.service import RunInfo
 
 
 @make_command(short_help="Read test reports into the history.")
@@ -39,6 +43,7 @@ from flakediag.model import FileStatus, IngestSummary
     show_default=True,
     help="What to print.",
 )
+@click.option("--explain", is_flag=True, help="Store nothing; say how each report is understood, and why.")
 @pass_session
 @click.pass_context
 def command(
@@ -55,6 +60,7 @@ def command(
     project: str | None,
     redact: str | None,
     format_name: str,
+    explain: bool,
 ) -> None:
     """Read JUnit XML reports into the history.
 
@@ -63,11 +69,16 @@ def command(
     run. A file that cannot be read does not stop the others. Tokens, keys, passwords and e-mail addresses in what a
     failure says are masked before it is stored.
 
+    With --explain nothing is stored: it says by which sign the producer was recognised, how tests are told apart, what
+    a retry is, whether the order is that of execution, when and where the run was, and shows the first results as they
+    would be stored.
+
     \b
     Examples:
       flakediag ingest build/test-results
       flakediag ingest 'shard-*/junit.xml.gz' --commit "$GITHUB_SHA"
       curl -sSf "$REPORT_URL" | flakediag ingest -
+      flakediag ingest --explain build/report.xml
 
     \b
     Exit codes:
@@ -89,8 +100,10 @@ def command(
         url=run_url,
         started_at=started_at,
     )
-    db = session.history_to_write()
     stdin = sys.stdin.buffer if "-" in paths else None
+    if explain:
+        ctx.exit(_explain(session, paths, info, stdin, format_name))
+    db = session.history_to_write()
     with progress(session, "reading") as advance:
         summary = service.ingest(
             db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=advance,
@@ -106,6 +119,39 @@ def command(
         else:
             stream.write(f"{_line(summary)}\n")
     ctx.exit(_exit_code(summary, paths))
+
+
+def _explain(
+    session: Session, paths: Sequence[str], info: RunInfo, stdin: BinaryIO | None, format_name: str
+) -> ExitCode:
+    """Show what the reports would be stored as; results beyond those shown are let go of, one run after the other."""
+    from flakediag import service
+    from flakediag.report import explain
+
+    unread = False
+
+    def heard(items: Iterator[RunReport | FileReport]) -> Iterator[RunReport | FileReport]:
+        nonlocal unread
+        for item in items:
+            files = [item] if isinstance(item, FileReport) else item.files
+            unread = unread or any(_unread(file) for file in files)
+            yield item
+
+    with opened(session) as (stream, options):
+        items = heard(
+            service.explain(
+                paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, redactor=session.redactor
+            )
+        )
+        if format_name == "json":
+            explain.json(items, stream)
+        else:
+            explain.write(items, stream, options)
+    return ExitCode.SOME_FILES_UNREADABLE if unread else ExitCode.OK
+
+
+def _unread(file: FileReport | InputFile) -> bool:
+    return file.status is FileStatus.REFUSED if isinstance(file, FileReport) else file.partial is not None
 
 
 def _line(summary: IngestSummary) -> str:

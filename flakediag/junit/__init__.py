@@ -13,7 +13,7 @@ from flakediag.errors import UsageError
 from flakediag.junit.documents import read_any
 from flakediag.junit.problems import ForeignError, UnreadableError
 from flakediag.junit.results import Reading, understand
-from flakediag.junit.runs import belongs_together, duplicate_files, file_report, run_of, runs_of
+from flakediag.junit.runs import belongs_together, duplicate_files, file_report, group_of, run_of, runs_of
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.sources import Refusal, Source, find_sources
 from flakediag.model import FileReport, FileStatus, RunReport
@@ -84,7 +84,7 @@ def read_reports(
             yield reading
         elif belongs_together(reading, source.name):
             reading.modified = source.modified
-            waiting[source.folder, source.scope].append(reading)
+            waiting[group_of(reading, source.folder, source.scope)].append(reading)
         else:
             yield from known(run_of(reading, now))
     yield from complete(None, everything=True)

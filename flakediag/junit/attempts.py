@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flakediag.junit.document import Document, RawCase
 from flakediag.junit.text import capped
-from flakediag.model import Attempt, FailureDetail, Outcome
+from flakediag.model import Attempt, CaseResult, FailureDetail, Outcome
 
 TEARDOWN = "failed on teardown"
 _MAX_JOINED_TEXT = 64 * 1024  # characters, of the failures of one attempt put together
@@ -51,6 +51,11 @@ def attempts_of_equal_failures(case: RawCase) -> list[Attempt]:
     if len(finals) < 2 or len(kinds) > 1:
         return attempts_of(case)
     return [Attempt(final.outcome, None, final.failure) for final in finals]
+
+
+def tried_again(result: CaseResult) -> tuple[Attempt, ...]:
+    """The attempts of a result, for a test of which a further one was made: the deciding one is no longer that."""
+    return (*result.earlier, Attempt(result.outcome, result.duration, result.failure))
 
 
 def one_failure(outcome: Outcome, finals: Iterable[Attempt]) -> FailureDetail | None:
@@ -101,12 +106,15 @@ def join_pytest(document: Document) -> Joined:
     Where the header counts fewer tests than there are cases, something was run again: a bare case that is followed by
     the same test is a failed attempt. Where it counts as many, reruns can still be told where only the teardown
     failed: the call passed and was counted. A failure and then "failed on teardown" is one attempt in two cases.
+    Where it counts more tests than there are cases, it counts subtests and says nothing of reruns: the same test twice
+    was run again, since pytest runs no test twice otherwise.
     """
     cases = document.cases
     groups = [_tries(cases, group) for group in repeated(document)]
     counted = _counted(document)
     in_two_cases = sum(len(one.cases) - 1 for group in groups for one in group)
     rerun = counted is not None and len(cases) - in_two_cases > counted
+    subtests = counted is not None and len(cases) < counted
 
     attempts: dict[int, list[Attempt]] = {}
     absorbed: set[int] = set()
@@ -114,8 +122,8 @@ def join_pytest(document: Document) -> Joined:
     for group in groups:
         chains = [[group[0]]]
         for place, (before, after) in enumerate(pairwise(group), start=1):
-            again = rerun
-            if before.bare and not rerun:
+            again = rerun or subtests
+            if before.bare and not again:
                 adjacent = after.cases[0] == before.cases[-1] + 1
                 again = any(one.teardown for one in group[place:]) or (counted is None and adjacent)
             if again:

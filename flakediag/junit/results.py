@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from flakediag.junit.attempts import NOTHING_JOINED
-from flakediag.junit.dialects import PARALLEL, Dialect, Load, Place, by_pytest, dialect_of, suite_path
+from flakediag.junit.dialects import PARALLEL, Dialect, Load, Place, by_pytest, recognised, suite_path
 from flakediag.junit.document import Document, RawCase
 from flakediag.junit.identity import relative_file, without_noise
 from flakediag.junit.numbers import moment
 from flakediag.junit.settings import ReadSettings
+from flakediag.junit.targets import Part, part_of
 from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order, Outcome
 
 _AT_A_TIME = 50_000  # cases that are in memory both as they were written and as results
@@ -22,22 +24,29 @@ _new = tuple.__new__  # a NamedTuple without the detour through its keyword argu
 
 @dataclass(slots=True)
 class Reading:
-    """One report file, understood. `began` is the earliest moment it names."""
+    """One report file, understood. `began` is the earliest moment it names, `assumed` whether its zone was assumed.
+
+    `sign` is what gave the producer away, `written` what `RunReport.written` says.
+    """
 
     document: Document
     dialect: Dialect
+    sign: str
     results: list[CaseResult]
     file: InputFile
     began: datetime | None
+    assumed: bool
     load: Load
     order: Order
     notes: list[str] = field(default_factory=list)
+    written: dict[Identity, str] = field(default_factory=dict)
+    part: Part | None = None  # where it stands in Bazel's test logs
     modified: float | None = None  # when the file was last written, in seconds
 
 
 def understand(document: Document, settings: ReadSettings, dialect: Dialect | None = None) -> Reading:
     """Decide what a document means, in the dialect of its format or else of its producer. Its cases are used up."""
-    dialect = dialect or dialect_of(document)
+    dialect, sign = (dialect, dialect.sign) if dialect is not None else recognised(document)
     notes = list(document.notes)
     load = dialect.load(document)
     order = _order(document, dialect, load, notes)
@@ -45,7 +54,8 @@ def understand(document: Document, settings: ReadSettings, dialect: Dialect | No
     if assumed:
         notes.append("its timestamps name no zone and were read as UTC")
     cases = len(document.cases)
-    results = _results(document, dialect, settings, notes)
+    written: dict[Identity, str] = {}
+    results = _results(document, dialect, settings, notes, written)
     file = InputFile(
         path=document.path,
         digest=document.digest,
@@ -58,7 +68,9 @@ def understand(document: Document, settings: ReadSettings, dialect: Dialect | No
     )
     if dialect.remark:
         notes.append(dialect.remark)
-    return Reading(document, dialect, results, file, began, load, order, notes)
+    return Reading(
+        document, dialect, sign, results, file, began, assumed, load, order, notes, written, part_of(document.path)
+    )
 
 
 def _order(document: Document, dialect: Dialect, load: Load, notes: list[str]) -> Order:
@@ -84,8 +96,10 @@ def _began(document: Document) -> tuple[datetime | None, bool]:
     return min(moments, key=lambda found: found[0] or datetime.max)
 
 
-def _results(document: Document, dialect: Dialect, settings: ReadSettings, notes: list[str]) -> list[CaseResult]:
-    tests = _identities(document, dialect, settings)
+def _results(
+    document: Document, dialect: Dialect, settings: ReadSettings, notes: list[str], written: dict[Identity, str]
+) -> list[CaseResult]:
+    tests, masked = _identities(document, dialect, settings)
     cases = document.cases
     joined = NOTHING_JOINED
     if len(set(tests)) < len(tests):
@@ -93,6 +107,9 @@ def _results(document: Document, dialect: Dialect, settings: ReadSettings, notes
         if joined.note:
             notes.append(joined.note)
         tests = _told_apart(document, dialect, tests, joined.absorbed, notes)
+    for index in masked:
+        classname, name = cases[index].classname, cases[index].name
+        written.setdefault(tests[index], f"{classname}::{name}" if classname else name)
     attempts, absorbed = joined.attempts, joined.absorbed
     passed = Outcome.PASSED
     results: list[CaseResult] = []
@@ -118,22 +135,30 @@ def result_of(test: Identity, tries: list[Attempt]) -> CaseResult:
     return CaseResult(test, last.outcome, last.duration, last.failure, tuple(tries[:-1]))
 
 
-def _identities(document: Document, dialect: Dialect, settings: ReadSettings) -> list[Identity]:
+def _identities(document: Document, dialect: Dialect, settings: ReadSettings) -> tuple[list[Identity], Sequence[int]]:
+    """Which test each case is, and the indexes of the cases that have parts of their names masked."""
     cases = document.cases
-    names = without_noise([case[1] for case in cases])
-    written = {case[0] for case in cases}
-    classes = dict(zip(written, without_noise(list(written)), strict=True))
+    raw = [case[1] for case in cases]
+    names = without_noise(raw)
+    written = list({case[0] for case in cases})
+    quiet = without_noise(written)
+    classes = dict(zip(written, quiet, strict=True))
+    masked: Sequence[int] = ()
+    if names is not raw or quiet is not written:
+        masked = [
+            n for n, case in enumerate(cases) if names[n] != case.name or classes[case.classname] != case.classname
+        ]
     if dialect.identity is by_pytest:  # by far the most frequent, and worth being quick about
         return [
             _new(Identity, (classes[case[0]], name, "", "")) if case[0] else Identity(name, "")
             for case, name in zip(cases, names, strict=True)
-        ]
+        ], masked
     files = {file: relative_file(file, settings.checkout) for file in {case[2] for case in cases}}
     identity, checkout = dialect.identity, settings.checkout
     return [
         identity(_new(Place, (classes[case[0]], name, files[case[2]], case[3], document, checkout)))
         for case, name in zip(cases, names, strict=True)
-    ]
+    ], masked
 
 
 def _told_apart(

@@ -10,11 +10,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from flakediag.junit.attempts import tried_again
+from flakediag.junit.decisions import decisions_of
 from flakediag.junit.dialects import PARALLEL
 from flakediag.junit.document import Document
 from flakediag.junit.results import Reading, result_of
+from flakediag.junit.targets import joined_by_target
 from flakediag.junit.text import natural
-from flakediag.model import Attempt, CaseResult, FileReport, FileStatus, Identity, InputFile, Order, Run, RunReport
+from flakediag.model import (
+    CaseResult,
+    FileReport,
+    FileStatus,
+    Identity,
+    InputFile,
+    Order,
+    Run,
+    RunReport,
+)
 
 AGGREGATE = "TESTS-TestSuites.xml"  # Ant's junitreport: the other files of the folder once more
 
@@ -47,7 +59,13 @@ _NO_HOSTS = frozenset({"", "localhost", "localhost.localdomain", "127.0.0.1", "t
 
 def belongs_together(reading: Reading, name: str) -> bool:
     """Whether the file is one of several that make a run."""
-    return reading.dialect.per_class or name == AGGREGATE
+    return reading.dialect.per_class or name == AGGREGATE or reading.part is not None
+
+
+def group_of(reading: Reading, folder: str, scope: str | None) -> tuple[str, str | None]:
+    """Where the other files of its run stand, and by what it is told that all were seen: `folder` and `scope` of the
+    file, or for a tree its root, of which nothing tells that but the end."""
+    return (reading.part.tree, None) if reading.part is not None else (folder, scope)
 
 
 def run_of(reading: Reading, now: datetime) -> RunReport:
@@ -67,13 +85,16 @@ def runs_of(readings: Sequence[Reading], now: datetime) -> Iterator[RunReport | 
     for reading in readings:
         if _name(reading) == AGGREGATE and _full_names(reading.document) <= alone:
             yield _duplicate(reading, "it repeats the other files of its folder")
-        elif reading.file.digest in digests:
+        elif reading.file.digest in digests and reading.part is None:
             yield _duplicate(reading, f"the same bytes as {digests[reading.file.digest]}")
         else:
             digests[reading.file.digest] = reading.file.path
             kept.append(reading)
     if len(kept) == 1:
         yield run_of(kept[0], now)
+        return
+    if any(reading.part is not None for reading in kept):
+        yield _tree(kept, now)
         return
     names = Counter(reading.document.root.name for reading in kept)
     if max(names.values()) > 1 and not all(_name(reading).startswith("TEST-") for reading in kept):
@@ -136,6 +157,20 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
     return replace(report, run=replace(report.run, ordered_classes=within and order is Order.UNKNOWN))
 
 
+def _tree(readings: list[Reading], now: datetime) -> RunReport:
+    """Bazel's targets as one run. Each is a process of its own, so that no order between them means anything."""
+    parts = [(reading.part, reading.results) for reading in readings if reading.part is not None]
+    results, note = joined_by_target(parts)
+    processes = {(part.target, part.process) for part, _ in parts}
+    within = all(reading.order is Order.EXECUTION for reading in readings)
+    order = readings[-1].order if len(processes) == 1 else Order.UNKNOWN
+    notes = [f"{len(readings)} files of Bazel's test logs are one run", *([note] if note else [])]
+    if order is Order.UNKNOWN:
+        notes.append(f"{len(processes)} processes ran the targets: only the order within each class is known")
+    report = _report(readings, results, order, None, None, now, notes)
+    return replace(report, run=replace(report.run, ordered_classes=within and order is Order.UNKNOWN))
+
+
 def _written_one_by_one(readings: Sequence[Reading]) -> bool:
     """Whether the files' modification times are those of a run: each file came after the time that its class took.
 
@@ -171,11 +206,7 @@ def _joined_across(parts: list[list[CaseResult]]) -> tuple[list[CaseResult], str
         if not any(result.outcome.failed for result in results):
             continue
         results.sort(key=lambda result: (not result.outcome.failed, result.attempts))
-        tries = [
-            attempt
-            for result in results
-            for attempt in (*result.earlier, Attempt(result.outcome, result.duration, result.failure))
-        ]
+        tries = [attempt for result in results for attempt in tried_again(result)]
         replaced.update(dict.fromkeys(found))
         replaced[found[0]] = result_of(test, tries)
         retries += len(found) - 1
@@ -226,8 +257,14 @@ def _report(
     said = dict.fromkeys([*notes, *(note for reading in readings for note in reading.notes)])
     if not moments:
         said["it names no moment: the time of reading is taken"] = None
+    written = {test: name for reading in readings for test, name in reading.written.items()}
     return RunReport(
-        run=run, results=tuple(results), files=tuple(reading.file for reading in readings), notes=tuple(said)
+        run=run,
+        results=tuple(results),
+        files=tuple(reading.file for reading in readings),
+        notes=tuple(said),
+        decisions=decisions_of(readings, run),
+        written=written,
     )
 
 

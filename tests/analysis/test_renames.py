@@ -79,6 +79,54 @@ def test_anything_else_is_not(runs: list[tuple[str | None, list[Identity]]]) -> 
     assert pairs(*runs) == []
 
 
+NAMES = ["test_create", "test_delete", "test_list"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Identity("tests.test_shop", ""), Identity("tests.unit.shop.test_shop", "")),  # into a folder
+        (Identity("tests.test_shop", ""), Identity("checks.basket", "")),  # unlike, but all at once
+        (Identity("", "", "test/cart.test.js"), Identity("", "", "src/cart/cart.test.js")),
+        (Identity("", "", "spec/a.js"), Identity("", "", "packages/web/basket.test.ts")),
+        (Identity("", "", "spec/a.js", "chrome"), Identity("", "", "packages/web/basket.test.ts", "chrome")),
+    ],
+)
+def test_a_file_that_moved_is_proposed_test_by_test(before: Identity, after: Identity) -> None:
+    old, new = ([place._replace(name=name) for name in NAMES] for place in (before, after))
+    found = proposals(window(("a", [*old, *REST]), ("b", [*new, *REST])))
+    assert [(each.old, each.new, each.kind) for each in found] == [
+        (one, other, RenameKind.NAME) for one, other in zip(old, new, strict=True)
+    ]
+
+
+def test_a_file_of_which_a_part_moved_is_proposed_by_that_part() -> None:
+    old = [named(name) for name in NAMES]
+    new = [named(name, "checks.basket") for name in NAMES[:2]]
+    assert pairs(("a", [*old, *REST]), ("b", [*new, old[2], *REST])) == [(name, name) for name in NAMES[:2]]
+
+
+@pytest.mark.parametrize(
+    ("vanished", "appeared"),
+    [
+        (["test_create"], ["test_create"]),  # one name stands in many places
+        (["test_create", "test_a"], ["test_create", "test_b"]),
+        (["test_create", "test_list"], ["test_create", "test_list", "test_a", "test_b", "test_c"]),
+        (["test_create", "test_list"], []),
+    ],
+)
+def test_tests_that_have_some_names_in_common_did_not_move(vanished: list[str], appeared: list[str]) -> None:
+    old = [named(name) for name in vanished]
+    new = [named(name, "com.acme.Billing") for name in appeared]
+    assert pairs(("a", [*old, *REST]), ("b", [*new, *REST])) == []
+
+
+def test_where_two_files_could_be_the_one_that_moved_neither_is_proposed() -> None:
+    old = [named(name) for name in NAMES]
+    new = [named(name, place) for place in ("checks.one", "checks.two") for name in NAMES]
+    assert pairs(("a", [*old, *REST]), ("b", [*new, *REST])) == []
+
+
 def test_several_runs_of_a_commit_are_one_step() -> None:
     shards = [("a", [OLD]), ("a", REST), ("b", REST), ("b", [NEW])]
     assert pairs(*shards) == [(OLD.name, NEW.name)]

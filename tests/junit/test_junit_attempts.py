@@ -40,6 +40,11 @@ def spelled(report: RunReport) -> list[str]:
         # As many as the header counts: repetitions, not retries.
         ([case("t"), case("t"), case("u", failure())], 3, ["t:P", "t:P", "u:F"]),
         ([case("t", failure()), case("t")], 2, ["t:F", "t:P"]),
+        # More than there are cases: subtests are counted, and the same test twice was run again.
+        ([case("a"), case("t"), case("t"), case("b")], 9, ["a:P", "t:FP", "b:P"]),
+        ([case("t"), case("u"), case("t"), case("u", failure())], 9, ["t:FP", "u:FF"]),
+        ([case("t", failure()), case("t", failure()), case("t")], 9, ["t:FFP"]),
+        ([case("t", failure()), case("t", TEARDOWN), case("u")], 9, ["t:F", "u:P"]),
         # No header: only what directly precedes the same test.
         ([case("t"), case("t", failure()), case("u")], None, ["t:FF", "u:P"]),
         ([case("t"), case("u"), case("t", failure())], None, ["t:P", "u:P", "t:F"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from junit_samples import attributes, case, document, failure, pytest_report, read_one, suite, told
 
-from flakediag.junit.dialects import DIALECTS, dialect_of
+from flakediag.junit.dialects import DIALECTS, recognised
 from flakediag.model import FailureDetail, Order, Outcome, RunReport
 
 GO = '<properties><property name="go.version" value="go1.22"/></properties>'
@@ -197,6 +197,209 @@ WRITTEN: dict[str, tuple[str, str, list[str], Order]] = {
         ["a.b::a.b"],
         Order.DECLARATION,
     ),
+    "cypress": (
+        "cypress",
+        wrapped(
+            suite(name="Root Suite", tests=0, file="cypress/e2e/cart.cy.js"),
+            suite(case("cart adds", classname="adds"), name="cart"),
+            name="Mocha Tests",
+        ),
+        ["cypress/e2e/cart.cy.js::cart adds"],
+        Order.EXECUTION,
+    ),
+    "go-junit-report 2": (
+        "go-junit-report",
+        wrapped(
+            suite(
+                case("TestA", classname="x.io/p", time="0.000"),
+                name="x.io/p",
+                tests=1,
+                failures=0,
+                errors=0,
+                id=0,
+                time=1,
+            )
+        ),
+        ["x.io/p::TestA"],
+        Order.EXECUTION,
+    ),
+    "ginkgo 2": (
+        "ginkgo",
+        wrapped(
+            suite(
+                '<properties><property name="SuiteSucceeded" value="true"/></properties>',
+                case("[It] Cart adds", classname="Shop Suite", status="passed"),
+                name="Shop Suite",
+            )
+        ),
+        ["Shop Suite::[It] Cart adds"],
+        Order.EXECUTION,
+    ),
+    "pest": (
+        "phpunit",
+        wrapped(
+            suite(
+                case("it adds", classname="Tests.Unit.CartTest", file="tests/Unit/CartTest.php::it adds", assertions=1),
+                name="Tests\\Unit\\CartTest",
+            )
+        ),
+        ["Tests.Unit.CartTest::it adds"],
+        Order.EXECUTION,
+    ),
+    "codeception": (
+        "phpunit",
+        wrapped(suite(case("adds", classname="CartCest", feature="adds", assertions=1, file="x/CartCest.php"))),
+        ["CartCest::adds"],
+        Order.EXECUTION,
+    ),
+    "minitest": (
+        "minitest",
+        suite(case("test_a", classname="CartTest", file="t/a_test.rb", assertions=1), name="CartTest", assertions=1),
+        ["CartTest::test_a"],
+        Order.EXECUTION,
+    ),
+    "minitest, no class": (
+        "minitest",
+        suite(
+            case("test_a", classname="", file="t/a_test.rb", assertions=1).replace('classname="" ', ""),
+            name="CartTest",
+            assertions=1,
+        ),
+        ["CartTest::test_a"],
+        Order.EXECUTION,
+    ),
+    "tap-xunit": (
+        "tap",
+        wrapped(suite(*(f'<testcase name="{name}"/>' for name in ("#1 adds", "#2 - removes", "#3")), name="Default")),
+        ["Default::adds", "Default::removes", "Default::#3"],
+        Order.EXECUTION,
+    ),
+    "busted": (
+        "busted",
+        wrapped(suite(case("cart adds", classname="spec/cart_spec.lua:17"), name="Run 1 of 1")),
+        ["spec/cart_spec.lua::cart adds"],
+        Order.EXECUTION,
+    ),
+    ".NET": (
+        "dotnet",
+        wrapped(suite(case("Adds(1)", classname="Shop.CartTests"), name="Shop.Tests.dll", package="Shop.Tests.dll")),
+        ["Shop.CartTests::Adds(1)"],
+        Order.UNKNOWN,
+    ),
+    ".NET, full names": (
+        "dotnet",
+        wrapped(
+            suite(
+                suite(
+                    case('Shop.CartTests.Adds("a.b",1)', classname=""),
+                    case("Shop.CartTests+Inner.Adds", classname=""),
+                    case("Shop.CartTests.Removes", classname="Shop.CartTests"),
+                    case("Removes one", classname=""),
+                    name="Shop.CartTests",
+                ),
+                name="C:\\build\\Shop.Tests.dll",
+            )
+        ),
+        [
+            'Shop.CartTests::Adds("a.b",1)',
+            "Shop.CartTests+Inner::Adds",
+            "Shop.CartTests::Removes",
+            "Shop.CartTests::Removes one",
+        ],
+        Order.UNKNOWN,
+    ),
+    "xcresultparser": (
+        "xcode",
+        wrapped(
+            suite(
+                case("testAdds()", classname="CartTests", timestamp=AT),
+                case("adds()", classname="adds()", timestamp=AT, file="/Users/me/shop/CartTests.swift"),
+                name="ShopTests",
+            ),
+            name="xcresult: Shop",
+        ),
+        ["CartTests::testAdds()", "ShopTests::adds()"],
+        Order.UNKNOWN,
+    ),
+    "swift test": (
+        "xcode",
+        wrapped(suite(case("testAdds", classname="ShopTests.Cart"), name="TestResults", errors=0, tests=1, failures=0)),
+        ["ShopTests.Cart::testAdds"],
+        Order.UNKNOWN,
+    ),
+    "exunit": (
+        "exunit",
+        wrapped(
+            suite(case("test adds", classname="Elixir.CartTest", file="test/cart_test.exs:7"), name="Elixir.CartTest")
+        ),
+        ["Elixir.CartTest::test adds"],
+        Order.EXECUTION,
+    ),
+    "dart": (
+        "dart",
+        wrapped(
+            suite(
+                case("Cart adds", classname="", file="file:///" + "home/runner/work/shop/shop/test/cart_test.dart"),
+                name="test/cart_test.dart",
+            )
+        ),
+        ["test/cart_test.dart::Cart adds"],
+        Order.UNKNOWN,
+    ),
+    "maestro": (
+        "maestro",
+        wrapped(
+            suite(
+                case("login", classname="login", id="login", status="SUCCESS", file=".maestro/login.yaml"),
+                name="Test Suite",
+                device="iPhone 16 Pro - iOS 18.5 - 22A85A77-4D21-41B2-AA4E-BC20AFFC9E14",
+            )
+        ),
+        [".maestro/login.yaml::login [iPhone 16 Pro]"],
+        Order.UNKNOWN,
+    ),
+    "maestro, an emulator": (
+        "maestro",
+        wrapped(
+            suite(
+                case("login", classname="login", id="login", status="SUCCESS"),
+                name="Test Suite",
+                device="emulator-5554",
+            )
+        ),
+        ["login::login"],
+        Order.UNKNOWN,
+    ),
+    "flank": (
+        "flank",
+        wrapped(
+            suite(case("adds", classname="a.CartTest"), name="Pixel2-28-en-portrait"),
+            suite(case("adds", classname="a.CartTest"), name="NexusLowRes-30-pt_BR-landscape"),
+        ),
+        ["a.CartTest::adds [Pixel2-28-en-portrait]", "a.CartTest::adds [NexusLowRes-30-pt_BR-landscape]"],
+        Order.UNKNOWN,
+    ),
+    "android": (
+        "android",
+        suite(
+            "<properties>"
+            + "".join(
+                f'<property name="{name}" value="{value}"/>'
+                for name, value in {"device": "Pixel_3a(AVD) - 11", "flavor": "", "project": ":app"}.items()
+            )
+            + "</properties>",
+            case("adds", classname="a.CartTest"),
+            name="a.CartTest",
+        ),
+        ["a.CartTest::adds [Pixel_3a]"],
+        Order.EXECUTION,
+    ),
+    "bazel": (
+        "bazel",
+        wrapped(suite('<testcase name="shop/cart" status="run" duration="1" time="1"/>', name="shop/cart")),
+        ["shop/cart::shop/cart"],
+        Order.EXECUTION,
+    ),
     "unknown": ("junit", suite(case("t", classname="c")), ["c::t"], Order.UNKNOWN),
     "unknown, no class": ("junit", suite(case("t", classname=""), name="the suite"), ["the suite::t"], Order.UNKNOWN),
     "unknown, no class but a file": (
@@ -236,7 +439,34 @@ def test_the_names_of_producers_are_told_apart() -> None:
 
 def test_recognising_never_fails_on_an_empty_report() -> None:
     for content in ("<testsuites/>", "<testsuite/>", "<testcase/>", suite(name="")):
-        assert dialect_of(document(content)).name == "junit"
+        assert recognised(document(content))[0].name == "junit"
+
+
+LIKENESSES = {
+    "assertions alone": suite(case("t", assertions=1), assertions=1),
+    "a suite named as a device's": suite(case("t"), name="pixel-portrait"),
+    "a number in a name, with a class": wrapped(suite(case("1 - adds"))),
+    "a device among other properties": suite('<properties><property name="device" value="x"/></properties>', case("t")),
+    "a file with a colon": suite(case("t", file="a.php:7")),
+    "a GMT offset": suite(case("t"), timestamp="2026-03-01T10:20:30+00:00 GMT"),
+    "a suite with its own name for a test": wrapped(suite(case("S", classname=""), name="S")),
+    "an id": wrapped(suite(case("t", id="t"))),
+    "nested suites": suite(suite(case("t", classname="elsewhere"), name="in"), name="out"),
+    "a status": suite(case("t", classname="S", status="passed"), name="S"),
+    "Go's names": wrapped(suite(case("TestA", classname="p"), name="p")),
+    "a library": suite(case("t"), name="libshop.so"),
+    "times to the second": suite(case("t"), name="S", tests=1, failures=0, errors=0, time=1),
+}
+
+
+@pytest.mark.parametrize("what", LIKENESSES)
+def test_a_likeness_is_no_sign(what: str) -> None:
+    assert recognised(document(LIKENESSES[what]))[0].name == "junit"
+
+
+def test_every_entry_says_what_its_producer_is_told_by() -> None:
+    for dialect in DIALECTS:
+        assert dialect.title and dialect.family and dialect.sign and dialect.names and dialect.retries
 
 
 # --- equal names -------------------------------------------------------------------------------------------------
@@ -264,6 +494,15 @@ def test_parameters_that_differ_in_noise_only_stay_different_tests(tmp_path: Pat
             "pkg.test_mod::test_a[<object at 0x<address>>] [2]",
             "pkg.test_mod::test_a[<object at 0x<address>>] [3]",
         ]
+
+
+def test_the_name_as_written_is_kept_beside_an_identity_that_masks_parts_of_it(tmp_path: Path) -> None:
+    names = ["test_a[<B object at 0x7f92c7365bd0>]", "test_b", "test_c[localhost:39111]"]
+    report = read_one(tmp_path, pytest_report(*map(case, names)))
+    assert {test.id: name for test, name in report.written.items()} == {
+        "pkg.test_mod::test_a[<B object at 0x<address>>]": "pkg.test_mod::test_a[<B object at 0x7f92c7365bd0>]",
+        "pkg.test_mod::test_c[localhost:<port>]": "pkg.test_mod::test_c[localhost:39111]",
+    }
 
 
 # --- order and workers -------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from flakediag.junit.dialects import Dialect, Place, by_class, load_by_root
+from flakediag.junit.dialects.load import load_by_root
+from flakediag.junit.dialects.place import Place, by_class
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep, legible
+from flakediag.junit.formats.cases import failure, keep, legible
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.parts import Path, parts
 from flakediag.junit.formats.spans import Span, put_in_order
 from flakediag.junit.numbers import LONGEST
@@ -31,11 +33,14 @@ def by_path(place: Place) -> Identity:
     return Identity("", _TITLES.join(part for part in (place.classname, place.name) if part), place.file, variant)
 
 
-DIALECT = Dialect(
+DIALECT = of_format(
     name="ctrf",
-    recognise=lambda document: False,
+    title="CTRF",
+    family="JavaScript",
+    sign="`reportFormat` or `results` with `tool`, `summary` and `tests`",
     identity=by_path,
-    attempts=attempts_before,
+    names="file, suite, name",
+    retries="`retryAttempts`, or as many failed attempts as `retries` says",
     load=load_by_root,
     hostname=False,
 )

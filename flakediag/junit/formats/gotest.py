@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flakediag.junit.budget import affordable
-from flakediag.junit.dialects import Dialect, load_by_root
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import CaseDetail, Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep, told
+from flakediag.junit.formats.cases import failure, keep, told
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.lines import lines
 from flakediag.junit.numbers import LONGEST, moment
 from flakediag.junit.problems import BrokenOffError, UnreadableError
@@ -18,8 +19,15 @@ from flakediag.junit.settings import MIB, ReadSettings
 from flakediag.junit.text import CappedText
 from flakediag.model import Attempt, Order, Outcome
 
-DIALECT = Dialect(
-    name="go test", recognise=lambda document: False, attempts=attempts_before, load=load_by_root, repeats_are_runs=True
+DIALECT = of_format(
+    name="go test",
+    title="go test -json",
+    family="Go",
+    sign="events with `Action` and `Package`",
+    names="package, name",
+    retries="the same test again is a further run of it (`-count`)",
+    load=load_by_root,
+    repeats_are_runs=True,
 )
 
 _ENDS = {"pass": Outcome.PASSED, "bench": Outcome.PASSED, "fail": Outcome.FAILED, "skip": Outcome.SKIPPED}

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from flakediag.junit.dialects import Dialect, load_by_root
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep
+from flakediag.junit.formats.cases import failure, keep
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.elements import elements, text_of
 from flakediag.junit.formats.spans import Span, put_in_order
 from flakediag.junit.numbers import moment, seconds
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Outcome
 
-DIALECT = Dialect(name="nunit", recognise=lambda document: False, attempts=attempts_before, load=load_by_root)
+DIALECT = of_format(name="nunit", title="NUnit 3", family=".NET", sign="root `test-run`", load=load_by_root)
 
 _OUTCOMES = {
     "passed": Outcome.PASSED,

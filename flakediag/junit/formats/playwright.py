@@ -7,20 +7,25 @@ import binascii
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from flakediag.junit.dialects import Dialect, by_project, load_by_root
+from flakediag.junit.dialects.javascript import by_project
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep, legible
+from flakediag.junit.formats.cases import failure, keep, legible
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.parts import END, ITEM, Path, parts
 from flakediag.junit.formats.spans import Span, put_in_order
 from flakediag.junit.numbers import moment
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Outcome
 
-DIALECT = Dialect(
+DIALECT = of_format(
     name="playwright",
-    recognise=lambda document: False,
+    title="Playwright's JSON",
+    family="JavaScript",
+    sign="`config` and `suites` with `specs`",
     identity=by_project,
-    attempts=attempts_before,
+    names="file, title; the project (browser) is a variant",
+    retries="each result of a test is an attempt",
     load=load_by_root,
     repeats_are_runs=True,
     hostname=False,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flakediag.junit.dialects import Dialect, load_by_root
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep, legible
+from flakediag.junit.formats.cases import failure, keep, legible
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.lines import lines
 from flakediag.junit.numbers import seconds
 from flakediag.junit.problems import BrokenOffError
@@ -16,12 +17,13 @@ from flakediag.junit.settings import ReadSettings
 from flakediag.junit.text import CappedText
 from flakediag.model import Attempt, Order, Outcome
 
-DIALECT = Dialect(
+DIALECT = of_format(
     name="tap",
-    recognise=lambda document: False,
-    attempts=attempts_before,
+    title="TAP",
+    family="TAP",
+    sign="its version, plan or lines of `ok` and `not ok`",
+    names="the names of the tests around it, its own",
     order=Order.EXECUTION,
-    order_parallel=Order.UNKNOWN,
     load=load_by_root,
 )
 

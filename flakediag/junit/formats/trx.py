@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
 from flakediag.junit.attempts import join_mixed
-from flakediag.junit.dialects import Dialect, load_by_root
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep, legible
+from flakediag.junit.formats.cases import failure, keep, legible
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.elements import elements, text_of
 from flakediag.junit.formats.spans import Span, put_in_order
 from flakediag.junit.numbers import moment, seconds
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Outcome
 
-DIALECT = Dialect(
+DIALECT = of_format(
     name="vstest",
-    recognise=lambda document: False,
+    title="TRX (VSTest)",
+    family=".NET",
+    sign="root `TestRun`",
     join=join_mixed,
-    attempts=attempts_before,
+    retries="the same test again, one of which failed: the last decides",
     load=load_by_root,
 )
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from flakediag.junit.dialects import Dialect, load_by_root
+from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
-from flakediag.junit.formats.cases import attempts_before, failure, keep
+from flakediag.junit.formats.cases import failure, keep
+from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.elements import elements, text_of
 from flakediag.junit.numbers import seconds
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Outcome
 
-DIALECT = Dialect(
+DIALECT = of_format(
     name="xunit",
-    recognise=lambda document: False,
-    attempts=attempts_before,
+    title="xUnit.net",
+    family=".NET",
+    sign="root `assemblies` or `assembly`",
     load=load_by_root,
     remark="xUnit.net runs test collections in parallel by default: the order of execution is not known",
 )
