@@ -31,8 +31,14 @@ from flakediag.quarantine.selections import NAMES as RUNNERS
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUNS = 12
 PRODUCERS = {
-    **{"pytest": "pytest", "surefire": "surefire", "gradle": "gradle", "jest": "jest", "vitest": "vitest"},
-    **{"go": "gotestsum", "rspec": "rspec", "playwright": "playwright"},
+    "pytest": "pytest",
+    "surefire": "surefire",
+    "gradle": "gradle",
+    "jest": "jest",
+    "vitest": "vitest",
+    "go": "gotestsum",
+    "rspec": "rspec",
+    "playwright": "playwright",
 }
 
 
@@ -144,8 +150,8 @@ COMMANDS: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("backtest", "gate", *ALL, "--max-flaky-rate", "1%", "--min-runs", "2"), ("text", "json")),
     (("plan", *ALL, "--command", "run {tests} {junit}"), ("text", "json")),
     (("rename", *ALL), ("text", "json")),
-    (("rename", "--dry-run", ID, NAMES["terminal"]), ("text", "json")),
-    (("prune", "--max-runs", "3", "--dry-run"), ("text", "json")),
+    (("rename", "--dry-run", ID, "a.b::c"), ("text", "json")),
+    (("prune", "--keep-runs", "3", "--dry-run"), ("text", "json")),
     (("doctor",), ("text", "json")),
     (("export",), ("jsonl",)),
 ]
@@ -217,7 +223,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"zero", "surrogate", "blank", "long and wide"}))
+@pytest.mark.parametrize(
+    "name",
+    ("terminal", "C1", "right to left", "lines", "other line ends", "workflow", "pipeline", "rich", "long"),
+)
 def test_no_error_message_lets_what_was_given_act(name: str, project: Path) -> None:
     for given in WRONG:
         args = [part.replace("NAME", NAMES[name]) for part in given]
@@ -245,7 +254,9 @@ def test_a_shell_runs_nothing_but_the_commands_that_are_shown(project: Path, tmp
     for runner in RUNNERS:
         exported = run("--db", f"{runner}.db", "quarantine", "export", "--for", runner, "--file", "quarantine.json")
         script += [line for line in exported.out.splitlines() if not line.startswith("#")]
-    plans = json.loads(run("--db", "pytest.db", "plan", *ALL, "--command", "run {tests}", "-f", "json").out)["plans"]
+    plans = json.loads(run("--db", "pytest.db", "plan", *ALL, "--command", "run {tests} {junit}", "-f", "json").out)[
+        "plans"
+    ]
     planned = [plan["first"]["command"] for plan in plans if plan["first"]]
     script += [shlex.join(command) for command in planned]
     tools = tmp_path / "bin"
@@ -255,7 +266,8 @@ def test_a_shell_runs_nothing_but_the_commands_that_are_shown(project: Path, tmp
         (tools / tool).chmod(0o755)
     assert script
     environ = {"PATH": str(tools), "LOG": str(tmp_path / "log")}
-    subprocess.run(["/bin/sh", "-c", "\n".join(script)], cwd=tmp_path, env=environ, check=False, timeout=60)
+    (tools / "script").write_text("\n".join(script), "utf-8")
+    subprocess.run(["/bin/sh", tools / "script"], cwd=tmp_path, env=environ, check=False, timeout=60)
     ran = (tmp_path / "log").read_text("utf-8").splitlines()
     assert len(ran) == len(script)
     assert not {"ran touch", "ran id"} & set(ran)
