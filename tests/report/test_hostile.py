@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from hostile import HARMLESS, NAMES, on_a_terminal
+from hostile import HARMLESS, NAMES, in_text, on_a_terminal
 
 from flakediag import service
 from flakediag.model import (
@@ -21,9 +22,11 @@ from flakediag.model import (
     FileStatus,
     Identity,
     Partner,
+    RenameKind,
+    RenameProposal,
     Report,
 )
-from flakediag.report import check, format, listing, page
+from flakediag.report import check, format, listing, page, upkeep
 from flakediag.report.format import Options
 from report import sample
 from report.test_formats import written
@@ -129,6 +132,28 @@ def test_a_picture_is_drawn(name: str) -> None:
     target = io.TextIOWrapper(io.BytesIO())
     format.find("png").write(report(NAMES[name]), target, Options())
     assert target.buffer.getvalue().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_proposed_command_is_one_that_a_shell_can_run(name: str) -> None:
+    stream = io.StringIO()
+    new = Identity("", NAMES[name])
+    proposal = RenameProposal(
+        old=sample.TOTAL.test,
+        new=new,
+        kind=RenameKind.NAME,
+        similarity=0.9,
+        commit=None,
+        last=sample.START,
+        first=sample.NOW,
+    )
+    upkeep.write_proposals([proposal], "text", stream, Options())
+    in_text(stream.getvalue())
+    for line in stream.getvalue().splitlines():
+        if line.startswith("  flakediag "):
+            said = shlex.split(line)
+            assert said[-2:] == [sample.TOTAL.id, new.id]
+            assert said[2] == "--" or not new.id.startswith("-")
 
 
 ACTING = {
