@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from flakediag.errors import UsageError
 from flakediag.history import History
-from flakediag.model import FileReport, FileStatus, Outcome, RunReport
+from flakediag.model import FileReport, FileStatus, Outcome, Run, RunReport
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="bounds what an input takes, as Unix does")
 
@@ -114,14 +114,15 @@ def read_as_the_pieces_come(*args: Any, settings: Any, **keywords: Any) -> list[
 
 
 def give_nothing_back(history: Any, run_id: int) -> RunReport:
-    return replace(REAL(history, run_id), results=())
+    return NOTHING
 
 
 def never_count_alike(history: Any) -> int:
     return next(NUMBER)
 
 
-REAL, NUMBER = History.run_report, count()
+NOTHING = RunReport(run=Run(started_at=datetime(2026, 1, 1, tzinfo=UTC), digest="0"), results=(), files=())
+NUMBER = count()
 
 
 @pytest.mark.parametrize(
@@ -130,17 +131,21 @@ REAL, NUMBER = History.run_report, count()
         ("fuzz.contract", "read_reports", crash, "RecursionError"),
         ("fuzz.contract", "read_reports", never_end, "more than 0.05 s"),
         ("fuzz.contract", "read_reports", read_as_the_pieces_come, "small pieces differs"),
-        ("flakediag.history.History", "run_report", give_nothing_back, "stored differs"),
-        ("flakediag.history.History", "counts", never_count_alike, "storing it again"),
+        ("history", "run_report", give_nothing_back, "stored differs"),
+        ("history", "counts", never_count_alike, "storing it again"),
         ("flakediag.service", "report", crash, "RecursionError"),
     ],
 )
 def test_what_breaks_is_told(
-    where: str, verb: str, broken: Any, told: str, contract: Any, monkeypatch: pytest.MonkeyPatch
+    where: str, verb: str, broken: Any, told: str, contract: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from fuzz.inputs import Input
 
-    monkeypatch.setattr(f"{where}.{verb}", broken)
+    if where == "history":
+        with History.open(tmp_path / "history.db", "write") as history:
+            monkeypatch.setattr(type(history), verb, broken)
+    else:
+        monkeypatch.setattr(f"{where}.{verb}", broken)
     if broken is never_end:
         monkeypatch.setattr("fuzz.contract.SECONDS", 0.05)
     with pytest.raises((AssertionError, RecursionError)) as caught:
