@@ -5,6 +5,7 @@
 # make docs   the documentation as a site, in build/site
 # make tutorial  docs/tutorial.md anew: what its commands print now
 # make accuracy  docs/accuracy.md anew: how often causes and partners are right (half an hour at most)
+# make fuzz  mutated reports against the reader and the store: SECONDS=20, or COUNT=1000000, and SEED= of an earlier time
 # make reliability  docs/reliability.md anew: dialects, hostile input, faults (also one by one: reliability-faults …)
 # make pins   constraints.txt and requirements/*.txt anew, after a dependency was added or a version moved
 # make sbom   the bill of materials of what runs flakediag, in build/sbom.json, and a check of its licences
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 HASHED := $(if $(UNHASHED),--constraint constraints.txt,--require-hashes --only-binary :all:)
 PIP_SELF := $(PIP) --no-index --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test lint types unit docs tutorial smoke record accuracy reliability pins sbom clean \
+.PHONY: help demo test lint types unit docs tutorial smoke record accuracy fuzz fuzz-guided reliability pins sbom clean \
   reliability-dialects reliability-hostile reliability-faults
 
 help:
@@ -77,6 +78,16 @@ record:
 # Every figure of docs/accuracy.md, with fixed seeds.
 accuracy: $(VENV)/installed
 	$(BIN)/python tools/accuracy.py
+
+# Finds anew each time, and says its seed first; what it found stands in build/fuzz.
+fuzz: $(VENV)/installed
+	PYTHONPATH=tools $(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST))
+
+# Led by coverage; Linux alone, and not of the tests' dependencies.
+fuzz-guided: $(VENV)/installed
+	@$(PIP_INSTALL) --editable '.[fuzz]'
+	PYTHONPATH=tools $(BIN)/python -m fuzz.guided -max_total_time=$(or $(SECONDS),60) $(if $(SEED),-seed=$(SEED))
 
 reliability: reliability-dialects reliability-hostile reliability-faults
 

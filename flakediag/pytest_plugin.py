@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         said = settings.load({}, environ=os.environ, directory=config.rootpath)
         path, entries = _read(config, said)
     except UserError as error:
-        raise pytest.UsageError(f"flakediag: {error.message}" + (f" ({error.hint})" if error.hint else "")) from None
+        told = f"flakediag: {error.message}" + (f" ({error.hint})" if error.hint else "")
+        raise pytest.UsageError(_shown(told)) from None
     prefix = config.getoption("junitprefix", None) or ""
     redactor = Redactor(said.redact, said.redact_patterns)
     made = Quarantine(path, entries, datetime.now(UTC).date(), prefix, redactor)
@@ -62,6 +63,11 @@ def _read(config: pytest.Config, said: settings.Settings) -> tuple[Path | None, 
     else:
         path = said.quarantine or file.nearest(config.rootpath)
     return path, file.read(path) if path else ()
+
+
+def _shown(text: str) -> str:
+    """On one line, and nothing that a terminal or the log of a CI system would act on."""
+    return file.shown(text).replace("##", "# #")
 
 
 class Written(NamedTuple):
@@ -92,7 +98,8 @@ class Quarantine:
             return f"flakediag: no quarantine ({file.NAME} is not at the root)"
         expired = f", {self._expired} more expired" if self._expired else ""
         count = sum(map(len, self._entries.values()))
-        return f"flakediag: {count} failure{'' if count == 1 else 's'} in quarantine{expired} ({self._path})"
+        failures = f"{count} failure{'' if count == 1 else 's'}"
+        return f"flakediag: {failures} in quarantine{expired} ({_shown(str(self._path))})"
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, None]:
@@ -109,7 +116,7 @@ class Quarantine:
             return
         entry = max(matching, key=lambda e: e.expires)
         report.outcome = "skipped"  # with `wasxfail` this is what pytest's own xfail makes of a failure
-        report.wasxfail = f"in quarantine until {entry.expires}: {entry.reason}"
+        report.wasxfail = f"in quarantine until {entry.expires}: {_shown(entry.reason)}"
         kept = {"outcome": written.element, "message": written.detail.message, "text": written.detail.text}
         told = (EXCUSED, json.dumps(kept))
         item.user_properties.append(told)

@@ -44,6 +44,7 @@ COMMANDS = {
     "completion": "Print the shell's completion script.",
 }
 
+_SHOWN = 200  # characters of a path that is too long for the file system
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -134,8 +135,7 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
     except UserError as error:
         return _user_error(error)
     except click.UsageError as error:
-        error.show()
-        return ExitCode.USAGE
+        return _usage_error(error)
     except click.ClickException as error:
         return _user_error(UserError(error.format_message()))
     except PermissionError as error:
@@ -144,6 +144,8 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
         hint = "check the permissions of the file and of the folders above it"
         return _user_error(UserError(f"{error.filename}: {error.strerror}", hint))
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return _user_error(UserError(f"{str(error.filename)[:_SHOWN]}…: {error.strerror}"))
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
             return _bug(error, args)
         _silence_stdout()
@@ -171,6 +173,16 @@ def _user_error(error: UserError) -> int:
         told += [f"hint: {first}", *(f"  {line}" for line in more)]
     click.echo("\n".join(told), err=True)
     return error.exit_code
+
+
+def _usage_error(error: click.UsageError) -> int:
+    """What click has to say, in which it repeats what it was given."""
+    from flakediag.report.text import lines
+
+    told = io.StringIO()
+    error.show(told)
+    click.echo("\n".join(lines(told.getvalue().rstrip("\n"))), err=True)
+    return ExitCode.USAGE
 
 
 def _silence_stdout() -> None:

@@ -9,7 +9,7 @@ LONGEST = 1e9  # seconds; a test of thirty years is a mistake
 
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}")  # 1,234.5 and 1,234,567
 _GROUPED_DOTS = re.compile(r"\d{1,3}(\.\d{3})*,\d+")  # 1.234,5 and 0,123
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")  # 0:01:02.5
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")  # 0:01:02.5
 
 
 def seconds(text: str | None) -> float | None:
@@ -79,15 +79,10 @@ def _iso(text: str) -> datetime | None:
         pass
     # A fraction of more digits than Python reads, or of an unusual number of them.
     match = re.fullmatch(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)[.,]\d+\s*(Z|[+-]\d\d:?\d\d)?", text)
-    return datetime.fromisoformat(match[1] + (match[2] or "")) if match and _plausible(match[1]) else None
-
-
-def _plausible(text: str) -> bool:
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        return datetime.fromisoformat(match[1] + (match[2] or "")) if match else None
+    except ValueError:  # no such day, or no such zone
+        return None
 
 
 def _worded(text: str) -> datetime | None:

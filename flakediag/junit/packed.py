@@ -213,7 +213,7 @@ def zip_members(file: IO[bytes], settings: ReadSettings) -> Iterator[Member]:
             raise UnreadableError(f"{len(entries):,} entries (setting max_members: {settings.max_members:,})")
         for entry in sorted(entries, key=_by_folder):
             kind = stat.S_IFMT(entry.external_attr >> 16)
-            if entry.is_dir() or kind not in (0, stat.S_IFREG):
+            if not entry.filename or entry.is_dir() or kind not in (0, stat.S_IFREG):
                 continue
             yield _printable(entry.filename), max(entry.compress_size, 1), partial(archive.open, entry)
 

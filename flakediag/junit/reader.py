@@ -87,7 +87,8 @@ def _kept(reading: _Reading) -> Document:
     document = reading.document
     if reading.error is not None:
         if not document.cases:
-            looks = foreign.by_head(reading.head)
+            damaged = not reading.head and not reading.code  # nothing could be unpacked: that is not an empty file
+            looks = None if damaged else foreign.by_head(reading.head)
             raise UnreadableError(f"it is {looks}" if looks else f"not well formed: {reading.error}")
         document.partial = f"{reading.error}; the {len(document.cases)} test cases before it were read"
     elif not document.suites:

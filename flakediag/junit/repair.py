@@ -25,7 +25,8 @@ _DECLARATION = re.compile(r"<\?xml\s[^>]{0,200}\?>")
 _DOCTYPE = re.compile(r"\A(\s*(?:<\?xml\s[^>]{0,200}\?>)?\s*)(<!DOCTYPE\s[^\[\]<>]{1,2000}>)")
 _START = re.compile(r"<\?xml\s|<(?:\w+:)?(?:testsuites?|testcase|testrun)\b|<!DOCTYPE|<html", re.IGNORECASE)
 _UNDECODED = re.compile("\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf]|[\udc80-\udcff]")
-_INCOMPLETE = re.compile("&[#\\w]{0,12}\\Z|<(?:\\?[^>]{0,200})?\\Z|[\udc80-\udcff]{1,5}\\Z")
+_BEGUN = "\udced(?:[\udca0-\udcaf](?:[\udc80-\udcbf](?:\udced[\udcb0-\udcbf]?)?)?)?"  # of the first kind above
+_INCOMPLETE = re.compile(f"&[#\\w]{{0,12}}\\Z|<(?:\\?[^>]{{0,200}})?\\Z|{_BEGUN}\\Z")
 _LONGEST_START = 40  # characters that `_START` may need to see together
 _HEAD = 4096
 
@@ -83,10 +84,27 @@ def encoding_of(head: bytes) -> str:
     if found in _UNTRUSTED or found.startswith(("utf-16", "utf-32")):
         return "utf-8"
     try:
-        b"".decode(found)
-    except LookupError:  # a codec, but not one of text
+        b"<".decode(found)  # of nothing at all, any codec makes nothing
+    except (LookupError, ValueError):  # a codec, but not one of text
         return "utf-8"
     return found
+
+
+def _errors_in(encoding: str) -> str:
+    """The handler of what cannot be decoded, which keeps the bytes of encodings that are made of single ones."""
+    if encoding == "utf-8":
+        return "surrogateescape"  # which is quick
+    return "replace" if encoding.startswith(("utf-16", "utf-32")) else "flakediag-undecodable"
+
+
+def _undecodable(problem: UnicodeError) -> tuple[str, int]:
+    """As "surrogateescape", which does not take bytes of ASCII: some encodings of Asia have such among their errors."""
+    assert isinstance(problem, UnicodeDecodeError)
+    bad = problem.object[problem.start : problem.end]
+    return bad.decode("ascii", "surrogateescape") if max(bad) > 0x7F else MASK * len(bad), problem.end
+
+
+codecs.register_error("flakediag-undecodable", _undecodable)
 
 
 def _latin(match: re.Match[str]) -> str:
@@ -142,8 +160,7 @@ def repaired(chunks: Iterable[bytes], repairs: Repairs, *, entities: bool) -> It
     pieces = _with_head(chunks)
     head = next(pieces, b"")
     repairs.encoding = encoding_of(head)
-    wide = repairs.encoding.startswith(("utf-16", "utf-32"))
-    decoder = codecs.getincrementaldecoder(repairs.encoding)("replace" if wide else "surrogateescape")
+    decoder = codecs.getincrementaldecoder(repairs.encoding)(_errors_in(repairs.encoding))
     held = ""
     started = False
     yield OPENING.encode()

@@ -83,7 +83,7 @@ def runs_of(readings: Sequence[Reading], now: datetime) -> Iterator[RunReport | 
     digests: dict[str, str] = {}
     alone = {suite.name for reading in readings if _name(reading) != AGGREGATE for suite in reading.document.suites}
     for reading in readings:
-        if _name(reading) == AGGREGATE and _full_names(reading.document) <= alone:
+        if _name(reading) == AGGREGATE and _repeats(reading.document, alone):
             yield _duplicate(reading, "it repeats the other files of its folder")
         elif reading.file.digest in digests and reading.part is None:
             yield _duplicate(reading, f"the same bytes as {digests[reading.file.digest]}")
@@ -104,13 +104,14 @@ def runs_of(readings: Sequence[Reading], now: datetime) -> Iterator[RunReport | 
     yield _grouped(kept, now)
 
 
-def _full_names(document: Document) -> set[str]:
-    """The suites of an aggregate, named as in files of their own."""
-    return {
+def _repeats(aggregate: Document, alone: set[str]) -> bool:
+    """Whether the suites of an aggregate, by the names of those that have files of their own, are all among these."""
+    names = {
         ".".join(part for part in (suite.attributes.get("package", ""), suite.name) if part)
-        for suite in document.suites
+        for suite in aggregate.suites
         if suite.tag == "testsuite"
     }
+    return bool(names) and names <= alone
 
 
 def _grouped(readings: list[Reading], now: datetime) -> RunReport:

@@ -124,7 +124,12 @@ def text(entries: Iterable[QuarantineEntry]) -> str:
     rows = [_row(entry) for entry in sorted(entries, key=_order)]
     document = {"schema_version": SCHEMA_VERSION, "entries": rows}
     plain = json.dumps(document, indent=2, ensure_ascii=False)
-    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in plain) + "\n"
+    return "".join(f"{shown(line)}\n" for line in plain.split("\n"))
+
+
+def shown(text: str) -> str:
+    """`text` on one line, with what neither an editor nor a terminal shows as escapes."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _row(entry: QuarantineEntry) -> dict[str, str | None]:

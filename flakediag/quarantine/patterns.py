@@ -12,13 +12,17 @@ from collections.abc import Iterator, Sequence
 from flakediag.model import Identity, RunnerSelection
 
 _METHOD = re.compile(r"([A-Za-z_$][\w$]*)(?=$|[\[({])")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"})
+_LOG_COMMAND = re.compile(r"##(\[|vso\[|teamcity\[)|^\s*::", re.IGNORECASE)
 
 
 def unprintable(test: Identity) -> str | None:
     """Why no line and no word can hold its name."""
-    held = any(unicodedata.category(c) in _UNSEEN for part in test for c in part)
-    return "its name holds control or invisible characters" if held else None
+    if any(unicodedata.category(c) in _UNSEEN for part in test for c in part):
+        return "its name holds control or invisible characters"
+    # An argument stands as it is in the log of the job that made it.
+    commands = any(_LOG_COMMAND.search(part) for part in test)
+    return "its name is a command to a CI system" if commands else None
 
 
 def escaped(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +25,23 @@ CAUSE = {Category.UNKNOWN: "dim"}
 OUTCOME = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.ERROR: "bold magenta", Outcome.SKIPPED: "dim"}
 
 
+# The beginning of a line, colours aside, behind which GitHub's runner reads a command.
+_COMMAND = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*)(?=::)", re.MULTILINE)
+
+
+class _Log:
+    """A stream in which no line is a command for a CI system, wherever a text was broken into lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(_COMMAND.sub(r"\1| ", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Let the caller see the BrokenPipeError that rich is handling; its own answer is to exit with 1."""
@@ -36,7 +54,7 @@ class Screen:
     def __init__(self, stream: TextIO, options: Options) -> None:
         self.width = options.width
         self.console = _Console(
-            file=stream,
+            file=cast(TextIO, _Log(stream)),
             width=options.width or 1_000_000,
             force_terminal=options.color,
             force_jupyter=False,

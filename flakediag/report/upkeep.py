@@ -136,7 +136,9 @@ def write_proposals(proposed: Sequence[RenameProposal], format_name: str, stream
         out.line(f"→ {visible(each.new.id)}", indent=2)
         out.line((f"{each.kind.value} ({percent(each.similarity)} alike), {where}", "dim"), indent=2)
         if visible(each.old.id) == each.old.id and visible(each.new.id) == each.new.id:
-            out.verbatim(shlex.join(["flakediag", "rename", each.old.id, each.new.id]), 2)
+            ids = (each.old.id, each.new.id)
+            end = ["--"] if any(id.startswith("-") for id in ids) else []  # of the options: what comes is none
+            out.verbatim(shlex.join(["flakediag", "rename", *end, *ids]), 2)
     if proposed:
         out.line("these are proposals: nothing was renamed")
 

@@ -10,7 +10,14 @@ from flakediag.analysis.window import Failure, Window
 from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-OUTCOMES = {".": Outcome.PASSED, "F": Outcome.FAILED, "E": Outcome.ERROR, "s": Outcome.SKIPPED, "r": Outcome.PASSED}
+OUTCOMES = {
+    ".": Outcome.PASSED,
+    "F": Outcome.FAILED,
+    "E": Outcome.ERROR,
+    "s": Outcome.SKIPPED,
+    "r": Outcome.PASSED,
+    "S": Outcome.SKIPPED,
+}
 
 Draw = Callable[..., Window]
 
@@ -30,7 +37,8 @@ def draw_window(
     order: Order = Order.EXECUTION,
 ) -> Window:
     """One text a run, one character a test: `.` passed, `F` failed, `E` error, `s` skipped, `r` passed on retry,
-    blank: absent. `commits` names the commit of each run with one character (default: all the same).
+    `S` failed and was skipped on retry, blank: absent. `commits` names the commit of each run with one character
+    (default: all the same).
     """
     runs, columns, failures = [], [], []
     for r, row in enumerate(rows):
@@ -48,8 +56,8 @@ def draw_window(
         for t, mark in enumerate(row):
             if mark == " ":
                 continue
-            columns.append((r, t, position, OUTCOMES[mark], 2 if mark == "r" else 1, seconds))
-            if mark in "FEr":
+            columns.append((r, t, position, OUTCOMES[mark], 2 if mark in "rS" else 1, seconds))
+            if mark in "FErS":
                 outcome = Outcome.ERROR if mark == "E" else Outcome.FAILED
                 detail = FailureDetail(signature.partition(":")[0], signature.partition(": ")[2], "")
                 failures.append(Failure(r, t, position, 1, outcome, signature, detail))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flakediag.analysis.diagnose import diagnose
 from flakediag.analysis.rates import clean_runs_needed, rate_of, suite_rates
 
 
@@ -47,6 +48,13 @@ def test_clean_runs_needed(rate: float, runs: int) -> None:
 def test_a_rate_outside_its_range_is_an_error(rate: float) -> None:
     with pytest.raises(ValueError, match="rate"):
         clean_runs_needed(rate)
+
+
+def test_what_failed_and_was_then_skipped_has_run(draw) -> None:
+    window = draw(["S.", "S.", "s.", ".."])
+    assert window.executed[:, 0].tolist() == [True, True, False, True]
+    (found,) = diagnose(window).tests
+    assert (found.failures, found.runs) == (2, 3)
 
 
 def test_the_figures_of_the_gate(draw) -> None:

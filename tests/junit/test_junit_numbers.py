@@ -35,7 +35,11 @@ def test_durations_are_read(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "  ", "NaN", "nan", "inf", "-1", "-0.5", "1e400", "1e12", "abc", "1s", "1,2,3", "--", "1;5"]
+    "text",
+    [
+        *(None, "", "  ", "NaN", "nan", "inf", "-1", "-0.5", "1e400", "1e12", "abc", "1s", "1,2,3", "--", "1;5"),
+        *("9" * 5_000 + ":00:01", "9" * 400 + ":59:59", "9" * 5_000, "1234567:00:00"),
+    ],
 )
 def test_what_is_no_duration_is_unknown(text: str | None) -> None:
     assert seconds(text) is None
@@ -85,6 +89,7 @@ def test_moments_are_read_as_utc(text: str, utc: str, assumed: bool) -> None:
         "2024-02-30T10:20:30.1234567",
         "Fri, 31 Feb 2024 10:20:30 GMT",
         "9999-12-31T23:59:59-12:00",
+        "2026-02-03T04:05:06.1234567+99:99",
         "99999999999999",
     ],
 )

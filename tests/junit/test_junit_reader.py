@@ -189,6 +189,14 @@ WORDS = "naïve – 漢字 😀"
         (suite(case("naïve")).encode("latin-1"), "naïve"),
         (('<?xml version="1.0" encoding="UTF-8"?>' + suite(case("naïve"))).encode("latin-1"), "naïve"),
         (('<?xml version="1.0" encoding="no-such"?>' + suite(case(WORDS))).encode(), WORDS),
+        *(
+            (f'<?xml version="1.0" encoding="{name}"?>{suite(case("t", failure("NOT")))}'.encode(), "t")
+            for name in ("base64", "rot13", "zlib", "hex", "punycode", "undefined")  # codecs, but not of text
+        ),
+        (
+            ('<?xml version="1.0" encoding="hz"?>' + suite(case("a~b")) + "<!-- ~~ -->").encode(),
+            "a\N{REPLACEMENT CHARACTER}b",
+        ),
         (suite(case("PAIR")).encode().replace(b"PAIR", b"\xed\xa0\xbd\xed\xb8\x80"), "😀"),
         (suite(case("a\x1b[31mb")).encode(), "a�[31mb"),
         (suite(case("a\0b")).encode(), "a�b"),
@@ -204,6 +212,14 @@ def test_encodings_and_characters_that_xml_may_not_hold(data: bytes, name: str, 
     read = document(data, piece=piece)
     assert [case.name for case in read.cases] == [name]
     assert read.partial is None
+
+
+def test_halves_of_a_character_find_each_other_wherever_the_bytes_are_cut() -> None:
+    long_enough_to_come_in_pieces = f"<!--{'x' * 5_000}-->"
+    data = suite(long_enough_to_come_in_pieces, case("PAIR")).encode()
+    data = data.replace(b"PAIR", b"\xfc\xed\xa0\xbd\xed\xb8\x80\xed")
+    read = [document(data, piece=piece) for piece in (*range(1, 9), *range(5_000, 5_100))]
+    assert {case.name for each in read for case in each.cases} == {"ü😀í"}
 
 
 def test_repairs_are_told_and_leave_good_files_alone() -> None:

@@ -244,6 +244,13 @@ def test_ants_summary_repeats_its_folder_but_counts_alone(tmp_path: Path) -> Non
     assert sum(len(report.results) for report in runs(read(tmp_path / "y"))) == 2
 
 
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_summary_without_a_suite_of_its_own_repeats_nothing(tmp_path: Path, files: int) -> None:
+    for number in range(files):
+        write(tmp_path, f"{number}/TESTS-TestSuites.xml", f"<testsuites>{case('t', time=number)}</testsuites>")
+    assert [len(report.results) for report in runs(read(tmp_path))] == [1] * files
+
+
 def test_a_whole_run_twice_is_a_duplicate_but_an_equal_class_in_another_run_is_not(tmp_path: Path) -> None:
     folder(tmp_path / "r1", A=java("A"), B=java("B", time=1))
     folder(tmp_path / "r2", A=java("A"), B=java("B", time=2))

@@ -165,6 +165,19 @@ def test_what_came_before_the_damage_is_kept(tmp_path: Path) -> None:
     assert "broken off" in (report.files[0].partial or "")
 
 
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    packed = zipped({"nameless.xml": one("never"), "a.xml": one("t")})
+    packed = packed.replace(b"nameless", b"\0ameless")  # zipfile cuts names at a NUL
+    assert names(read(write(tmp_path, "a.zip", packed))) == ["t"]
+
+
+def test_a_damage_before_which_nothing_came_is_told(tmp_path: Path) -> None:
+    packed = bytearray(lzma.compress(one("t").encode()))
+    packed[30] ^= 0xFF
+    (reason,) = refusals(read(write(tmp_path, "damaged.xml.xz", bytes(packed)))).values()
+    assert "broken off after 0 bytes" in reason
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs")
 def test_fifos_devices_and_folders_that_loop_do_no_harm(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.xml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hostile import NAMES, in_text
 
 from flakediag.analysis.signature import signature_of
 from flakediag.junit import read_reports
@@ -191,3 +193,32 @@ def test_the_plugin_loads_neither_numpy_nor_the_history() -> None:
         "assert not {'numpy', 'pandas', 'sqlite3', 'click', 'rich', 'junitparser'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+# --- hostile text ------------------------------------------------------------------------------------------------
+
+
+def pytest_says(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("FLAKEDIAG_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-p", "flakediag.pytest_plugin", "-p", "no:cacheprovider", "-rx", *args]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["terminal", "C1", "right to left", "lines", "other line ends", "zero"])
+def test_nothing_in_the_quarantine_acts_on_a_terminal(name: str, tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a():\n    assert False, 'no'\n", "utf-8")
+    quarantined = entry("test_a::test_a", None, reason=NAMES[name], expires=FAR)
+    (tmp_path / file.NAME).write_text(file.text([quarantined]), "utf-8")
+    said = pytest_says(tmp_path)
+    assert said.returncode == 0
+    assert "1 xfailed" in said.stdout
+    in_text(said.stdout)
+
+
+def test_nothing_in_a_broken_quarantine_acts_on_a_terminal(tmp_path: Path) -> None:
+    row = {"test": NAMES["lines"] + NAMES["terminal"], "signature": None}
+    (tmp_path / file.NAME).write_text(json.dumps({"schema_version": 1, "entries": [row]}), "utf-8")
+    said = pytest_says(tmp_path)
+    assert said.returncode == 4
+    assert "lacks reason" in said.stderr
+    in_text(said.stderr)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
+from hostile import HARMLESS, NAMES, in_text, on_a_terminal
 
+from flakediag import service
 from flakediag.model import (
     Check,
     CheckedFailure,
@@ -23,35 +22,14 @@ from flakediag.model import (
     FileStatus,
     Identity,
     Partner,
+    RenameKind,
+    RenameProposal,
     Report,
 )
-from flakediag.report import check, format
+from flakediag.report import check, format, listing, page, upkeep
 from flakediag.report.format import Options
 from report import sample
-from report.test_code_review import commands
 from report.test_formats import written
-
-NAMES = {
-    "markup": "</script><script>alert(1)</script><img src=x onerror=alert(1)>",
-    "comment": "--> <!-- <b>",
-    "section": "]]>&lt;&amp;",
-    "terminal": "\x1b[2J\x1b]0;title\x07",
-    "right to left": "a\u202egnp\u2066",
-    "lines": "a\n::error::b\r\n::warning file=x::c\r##[error]d",
-    "pipeline": "##vso[task.setvariable variable=x]y ##[group]z ##teamcity[x]",
-    "workflow": "::set-output name=x::y",
-    "escaped": "100%0A::error::x,title=y",
-    "markdown": "`a` [x](http://e.org) ![x](y) @all #12 ~~x~~ **b** | c | <http://e.org> www.e.org \\",
-    "fence": "```\n````\n<script>",
-    "slack": "<!channel> <@U1> <http://e.org|x> &lt;!here&gt;",
-    "formula": '=HYPERLINK("http://e.org")',
-    "full width": "＝1+1",
-    "call": "@SUM(1)",
-    "tab": "\t-1+1",
-    "zero": "a\x00b",
-    "surrogate": "a\ud800b",
-    "quotes": "\"'`$(id);\\",
-}
 
 
 def report(name: str) -> Report:
@@ -94,129 +72,105 @@ def checked_as(name: str, of: str) -> str:
     return stream.getvalue()
 
 
-class Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.add(tag)
+def shown(kind: str, of: str) -> str:
+    stream = io.StringIO()
+    page.write(report(of).tests[0], kind, stream, Options())
+    return stream.getvalue()
 
 
-def in_markdown(text: str) -> None:
-    """Rendered as GitHub does: HTML goes through, bare addresses and tables are understood."""
-    markdown_it = pytest.importorskip("markdown_it")
-    shown = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
-    allowed = "h3 p table thead tbody tr th td ul ol li strong code pre details summary blockquote em"
-    assert Tags(shown).found <= set(allowed.split())
-    prose = re.sub(r"<pre>.*?</pre>", "", shown, flags=re.DOTALL)
-    assert not re.search(r"(?<!\w)@(?=\w)|(?<!&)#(?=\d)", prose)
-    # Bare addresses are looked for before character references are resolved.
-    source = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
-    assert not re.search(r"://|www\.", source.partition("\n")[2])
-    assert source.count("<!--") == source.count("-->") == 1  # the marker alone, in the first line
+def runs(kind: str, of: str) -> str:
+    run = replace(sample.run(), project=of, branch=of, job=of, shard=of, host=of, url=of, commit=of, producer=of)
+    stream = io.StringIO()
+    row = service.RunSummary(run=run, results=3, failures=1, errors=0, skipped=1)
+    listing.write_runs([row], kind, stream, Options())
+    return stream.getvalue()
 
 
-def in_csv(text: str) -> None:
-    header, *rows = csv.reader(io.StringIO(text))
-    assert len(rows) == 2
-    for row in rows:
-        assert len(row) == len(header)
-        named = dict(zip(header, row, strict=True))
-        for column in ("id", "classname", "name", "file", "partner", "why", "fix", "reproduce"):
-            assert named[column].lstrip()[:1] not in tuple("=+-@＝＋－＠"), column
+def known(kind: str, of: str) -> str:
+    stream = io.StringIO()
+    row = service.TestSummary(id=of, runs=3, failures=1, last_run=sample.NOW)
+    listing.write_tests([row], kind, stream, Options())
+    return stream.getvalue()
 
 
-def in_json(text: str) -> None:
-    assert text.isascii()
-    json.loads(text)
+WRITERS: dict[str, tuple[Callable[[str, str], str], Sequence[str]]] = {
+    "report": (lambda kind, of: written(kind, report(of)), [n for n in format.NAMES if n not in format.BINARY]),
+    "check": (checked_as, check.FORMATS),
+    "show": (shown, page.FORMATS),
+    "runs": (runs, listing.FORMATS),
+    "tests": (known, listing.FORMATS),
+}
+CASES = [(what, kind) for what, (_, kinds) in WRITERS.items() for kind in kinds]
 
 
-def in_slack(text: str) -> None:
-    in_json(text)
-    for block in json.loads(text)["blocks"]:
-        for part in (block.get("text"), *block.get("elements", ())):
-            assert part is None or not re.search(r"[<>]|&(?!amp;|lt;|gt;)", part["text"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("what", "kind"), CASES, ids=[f"{what} as {kind}" for what, kind in CASES])
+def test_nothing_acts(what: str, kind: str, name: str) -> None:
+    writer, _ = WRITERS[what]
+    HARMLESS[kind](writer(kind, NAMES[name]))
 
 
-def in_junit(text: str) -> None:
-    root = ElementTree.fromstring(text)
-    assert {element.tag for element in root.iter()} == {"testsuites", "testsuite", "testcase", "failure"}
-    assert len(list(root.iter("testcase"))) == 2
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_nothing_acts_on_a_terminal(width: int, name: str) -> None:
+    on_a_terminal(written("table", report(NAMES[name]), width=width, color=True))
 
 
-def in_svg(text: str) -> None:
-    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(text).iter()}
-    assert not tags & {"script", "img", "foreignObject", "a", "b"}
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_for_programs_keep_names_as_they_are(name: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    target = io.TextIOWrapper(io.BytesIO())
+    format.find("parquet").write(report(NAMES[name]), target, Options())
+    target.buffer.seek(0)
+    rows = parquet.read_table(target.buffer).to_pylist()
+    assert {row["name"] for row in rows} == {NAMES[name].encode("utf-8", "backslashreplace").decode()}
 
 
-def in_html(text: str) -> None:
-    assert "<script>alert" not in text and "<img" not in text
-    assert text.count("</script") == len(re.findall(r"<script[ >]", text))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_drawn(name: str) -> None:
+    pytest.importorskip("resvg_py")
+    target = io.TextIOWrapper(io.BytesIO())
+    format.find("png").write(report(NAMES[name]), target, Options())
+    assert target.buffer.getvalue().startswith(b"\x89PNG")
 
 
-def in_commands(text: str) -> None:
-    for kind, properties, _ in commands(text):
-        assert kind in ("error", "warning", "notice")
-        assert set(properties) <= {"file", "title"}
-        assert not any(character in value for value in properties.values() for character in "\r\n")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_proposed_command_is_one_that_a_shell_can_run(name: str) -> None:
+    stream = io.StringIO()
+    new = Identity("", NAMES[name])
+    proposal = RenameProposal(
+        old=sample.TOTAL.test,
+        new=new,
+        kind=RenameKind.NAME,
+        similarity=0.9,
+        commit=None,
+        last=sample.START,
+        first=sample.NOW,
+    )
+    upkeep.write_proposals([proposal], "text", stream, Options())
+    in_text(stream.getvalue())
+    for line in stream.getvalue().splitlines():
+        if line.startswith("  flakediag "):
+            said = shlex.split(line)
+            assert said[-2:] == [sample.TOTAL.id, new.id]
+            assert said[2] == "--" or not new.id.startswith("-")
 
 
-def in_text(text: str) -> None:
-    """What holds for every text is all there is to say."""
-
-
-ACTS: dict[str, Callable[[str], None]] = {
-    "table": in_text,
-    "json": in_json,
-    "markdown": in_markdown,
-    "csv": in_csv,
-    "html": in_html,
-    "svg": in_svg,
-    "github": in_commands,
-    "gitlab": in_json,
-    "sarif": in_json,
-    "junit": in_junit,
-    "slack": in_slack,
+ACTING = {
+    "text": ("a\x1b[2J", "a\u202eb", "::error::x", "##vso[task.complete]", "a\x9bb"),
+    "markdown": ("<!-- x -->", "[x](y)", "@all", "#12", "<script>", "http://e.org", "![x](y)", "<a href='y'>"),
+    "csv": ("a,b\n=1,2", "a,b\n1", "a,b\n1,@SUM(1)", "a\n\t=1"),
+    "json": ('"\u00e9"', "{", '"\u202e"'),
+    "html": ("<img src=x>", "<p onclick=x>", "<a href='javascript:x'>", "</script>"),
+    "svg": ("<svg><script/></svg>", "<svg onload='x'/>", "<svg>", "<svg><a href='x'/></svg>"),
+    "github": ("::error file=a,b=c::x", "::set-output name=x::y", "text", "::error file=a%0Ab::x"),
+    "slack": ('{"blocks": [{"type": "section", "text": {"text": "<!channel>"}}]}',),
+    "junit": ("<testsuites>", "<testsuites><script/></testsuites>"),
+    "script": ("a $(id)", "a; b", "a > b", "a `id`", "a & b"),
 }
 
 
-def in_any(text: str, *, log: bool) -> None:
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
-    if log:
-        assert not re.search(r"##(\[|vso\[|teamcity\[)", text)
-
-
-def test_every_format_of_text_is_looked_at() -> None:
-    assert set(ACTS) == set(format.NAMES) - set(format.BINARY)
-    assert set(check.FORMATS) <= {"text", *ACTS}
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", ACTS)
-def test_a_report_is_harmless(kind: str, name: str) -> None:
-    text = written(kind, report(NAMES[name]))
-    in_any(text, log=kind not in ("html", "svg"))
-    if kind not in ("github", "html", "svg"):
-        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
-    ACTS[kind](text)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", check.FORMATS)
-def test_a_check_is_harmless(kind: str, name: str) -> None:
-    text = checked_as(kind, NAMES[name])
-    in_any(text, log=True)
-    if kind != "github":
-        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
-    ACTS.get(kind, in_text)(text)
-
-
-def test_what_acts_would_be_noticed() -> None:
-    with pytest.raises(AssertionError):
-        in_markdown("<!-- x -->\n\n[x](http://e.org)")
-    with pytest.raises(AssertionError):
-        in_commands("::error file=a,b=c::x\n")
-    with pytest.raises(AssertionError):
-        in_any("##vso[task.complete]", log=True)
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in ACTING.items() for text in texts])
+def test_what_acts_would_be_noticed(kind: str, text: str) -> None:
+    with pytest.raises((AssertionError, ValueError, ElementTree.ParseError)):
+        HARMLESS[kind](text)
