@@ -60,7 +60,10 @@ def told(folder: Path) -> str:
     rows = [Row(**row) for said in kept for row in said["rows"]]
     tries, survived = sum(row.tries for row in rows), sum(row.survived for row in rows)
     minutes = sum(said["seconds"] for said in kept) / 60
-    how = "a quick pass" if any(said["quick"] for said in kept) else "a full pass"
+    quick = {said["quick"] for said in kept}
+    how = {frozenset({True}): "a quick pass", frozenset({False}): "a full pass"}.get(
+        frozenset(quick), "a pass that was quick in part"
+    )
     table = page.table(
         ("Fault", "Tries", "Survived", "What is seen"),
         [(row.fault, f"{row.tries:,}", f"{row.survived:,}", row.seen) for row in rows],
