@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hostile import NAMES
+from hostile_names import NAMES
 from report import sample
 from report.large import large
 from report.test_html import BREAKOUTS, hostile

@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hostile import HARMLESS, NAMES, in_text
+from hostile_names import HARMLESS, NAMES, in_text
 
 from flakediag.analysis.signature import signature_of
 from flakediag.cli import main

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hostile import NAMES, in_text
+from hostile_names import NAMES, in_text
 
 from flakediag.analysis.signature import signature_of
 from flakediag.junit import read_reports

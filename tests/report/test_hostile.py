@@ -9,7 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from hostile import HARMLESS, NAMES, in_text, on_a_terminal
+from hostile_names import HARMLESS, NAMES, in_text, on_a_terminal
 
 from flakediag import service
 from flakediag.model import (
