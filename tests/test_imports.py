@@ -56,6 +56,7 @@ ONLY_IN = {
     "xml": {"junit"},
     "sqlite3": {"history", "cli"},  # the crash report names its version
     "sqlite_utils": {"history"},
+    "psycopg": {"history"},
     "pandas": {"report", "history"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
