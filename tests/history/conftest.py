@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
+import on_server
 import pytest
 from private_server import PrivateServer, missing, private_server
 
 from flakediag.history import History
 from flakediag.location import Location
-
-TABLES = (
-    *("projects", "tests", "renames", "rosters", "runs", "files", "pruned_runs"),
-    *("run_results", "failures", "signatures", "details"),
-)
 
 
 @pytest.fixture
@@ -35,7 +30,7 @@ def server() -> Iterator[PrivateServer]:
 def address(server: PrivateServer) -> str:
     """An empty history on the server."""
     History.open(server.address, "write").close()
-    empty(server.address)
+    on_server.empty(server.address)
     return server.address
 
 
@@ -46,8 +41,16 @@ def place(request: pytest.FixtureRequest) -> Location:
     return found
 
 
-def empty(address: str) -> None:
-    with psycopg.connect(address, autocommit=True) as conn:
-        for table in TABLES:
-            conn.execute(f"DELETE FROM flakediag.{table}")
-        conn.execute("ALTER SEQUENCE flakediag.run_numbers RESTART")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def another(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Location]:
+    """Gives the place of an empty history, as often as it is called; on a server it is the same one, emptied."""
+    if request.param == "sqlite":
+        return lambda: tmp_path_factory.mktemp("another") / "history.db"
+    address: str = request.getfixturevalue("server").address
+
+    def emptied() -> Location:
+        History.open(address, "write").close()
+        on_server.empty(address)
+        return address
+
+    return emptied

@@ -41,7 +41,7 @@ def load(conn: Connection, heads: Sequence[Head]) -> list[StoredFailure]:
     return [
         StoredFailure(
             run=run,
-            test=now[test] if test in now else test,
+            test=_present(now, test),
             position=position,
             attempt=attempt,
             outcome=outcome,
@@ -64,6 +64,11 @@ def failing_runs(conn: Connection, heads: Sequence[Head]) -> dict[int, int]:
     )
     now = renames(conn, project)
     counted: dict[int, int] = {}
-    for test, _ in {(now[test] if test in now else test, run) for test, run in rows}:
+    for test, _ in {(_present(now, test), run) for test, run in rows}:
         counted[test] = counted.get(test, 0) + 1
     return counted
+
+
+def _present(now: dict[int, int], test: int) -> int:
+    """The test that this one is now."""
+    return now.get(test, test)

@@ -144,7 +144,7 @@ def _run(row: Sequence[Any], project: str) -> Run:
         ordered_classes=row[12] == CLASSES,
         parallelism=row[13],
         experiment=row[14],
-        properties=json.loads(row[15]),
+        properties={untext(name): untext(value) for name, value in json.loads(row[15]).items()},
     )
 
 

@@ -123,7 +123,7 @@ def _run_row(parcel: Parcel, roster: bytes, writer: bytes) -> tuple[Any, ...]:
         order_text(run),
         optional_real(run.parallelism),
         run.experiment,
-        json.dumps(dict(run.properties)),  # in ASCII: any character may stand in it
+        json.dumps({text(name): text(value) for name, value in run.properties.items()}, ensure_ascii=False),
         counts.results,
         counts.failures,
         counts.errors,
