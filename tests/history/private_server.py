@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_NUMBERS = itertools.count(1)
 _PLACES = (Path("/usr/lib/postgresql"), Path("/usr/local/opt/postgresql"))
 
 
@@ -39,6 +41,12 @@ class PrivateServer:
 
     def address_of(self, role: str, database: str = "flakediag") -> str:
         return f"postgresql://{role}@/{database}?host={self.folder}&port={self.port}"
+
+    def new_database(self) -> str:
+        """The address of an empty database."""
+        name = f"made_{next(_NUMBERS)}"
+        run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "owner", name, account=self.account)
+        return self.address_of("owner", name)
 
     def stop(self, mode: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
