@@ -9,27 +9,27 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.diagnose import flaky_tests, framework_of
+from flakediag.analysis.flaky import Flakes, flakes_of, flaky_tests
+from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.gate import Part, decide, measured, tightened
-from flakediag.analysis.outage import outages
+from flakediag.analysis.outcomes import Outcomes
 from flakediag.analysis.rates import suite_rates
 from flakediag.analysis.window import Window
 from flakediag.errors import UsageError
 from flakediag.history import History
 from flakediag.location import Location
 from flakediag.model import (
+    Finding,
     GateDecision,
     GatePolicy,
     GateRule,
     GateStatus,
     Metric,
     Ratchet,
-    Report,
     Scope,
-    Verdict,
 )
 from flakediag.owners import Ownership, glob, is_owner, no_codeowners
-from flakediag.service import read, report_of, resolve
+from flakediag.service import report_of, resolve
 
 
 def gate(
@@ -40,9 +40,11 @@ def gate(
     now: datetime,
     ownership: Ownership | None = None,
     anew: Collection[Metric] = (),
+    causes: bool = False,
 ) -> tuple[GateDecision, Ratchet]:
     """Hold the suite to the policy; beside the decision, what a ratchet is to store for later.
 
+    Offenders come without their causes, since a verdict needs none; with `causes` they are diagnosed as for a report.
     `anew` names the metrics in which the suite is held to itself, where nothing is stored yet.
 
     With a baseline and no branch, the branch of the newest run on another branch is judged. A baseline without runs
@@ -54,27 +56,36 @@ def gate(
     with History.open(db, "read") as history:
         if policy.baseline is not None:
             scope = _beside(history, scope, policy.baseline)
-        resolved, window = read(history, scope)
-        report = report_of(history, scope, resolved, window, now)
-        there = _flaky_on(history, scope, report, policy.baseline)
-    flaky = frozenset(f.id for f in report.tests if f.verdict is Verdict.FLAKY)
-    state = Ratchet(rates=measured(report), flaky=flaky, updated=now.date())
+        resolved = resolve(history, scope)
+        outcomes = history.outcomes(resolved)
+        there = _flaky_on(history, resolved, policy.baseline)
+        flakes = flakes_of(outcomes)
+        if causes and flakes.tests:
+            flakes = replace(flakes, tests=_with_causes(history, resolved, flakes, now))
+    state = Ratchet(rates=measured(flakes.rates), flaky=frozenset(f.id for f in flakes.tests), updated=now.date())
     if anew:
         state = replace(state, rates={metric: rate for metric, rate in state.rates.items() if metric in anew})
         policy = replace(policy, ratchet=state)
-    parts, unplaced = _parts(window, report, policy, ownership)
-    decision = decide(report, policy, flaky_before=there or frozenset(), parts=parts, unplaced=unplaced)
+    parts, unplaced = _parts(outcomes, flakes, policy, ownership)
+    decision = decide(flakes, policy, flaky_before=there or frozenset(), parts=parts, unplaced=unplaced)
     if policy.baseline is not None and there is None:
         reason = f"the history holds no run of the baseline branch {policy.baseline}: what is new cannot be told"
         decision = replace(decision, status=GateStatus.NOT_ENOUGH_EVIDENCE, reason=reason, results=())
     return decision, state if policy.ratchet is None or anew else tightened(policy.ratchet, state)
 
 
-def _flaky_on(history: History, scope: Scope, report: Report, branch: str | None) -> frozenset[str] | None:
+def _with_causes(history: History, resolved: Scope, flakes: Flakes, now: datetime) -> tuple[Finding, ...]:
+    """The flaky tests as a report has them, ranked by what they cost."""
+    report = report_of(history, resolved, resolved, history.window(resolved), now)
+    flaky = {finding.test for finding in flakes.tests}
+    return tuple(finding for finding in report.tests if finding.test in flaky)
+
+
+def _flaky_on(history: History, resolved: Scope, branch: str | None) -> frozenset[str] | None:
     """The tests that are flaky on the branch, None where the history holds no run of it."""
-    if branch is None or branch not in history.branches(report.project):
+    if branch is None or branch not in history.branches(resolved.project):
         return None
-    return flaky_tests(history.window(replace(scope, project=report.project, branch=branch)))
+    return flaky_tests(history.outcomes(replace(resolved, branch=branch)))
 
 
 def _beside(history: History, scope: Scope, baseline: str) -> Scope:
@@ -90,25 +101,22 @@ def _beside(history: History, scope: Scope, baseline: str) -> Scope:
 
 
 def _parts(
-    window: Window, report: Report, policy: GatePolicy, ownership: Ownership | None
+    outcomes: Outcomes, flakes: Flakes, policy: GatePolicy, ownership: Ownership | None
 ) -> tuple[dict[GateRule, Part], int]:
     """What each rule for a path or an owner looks at, and how many executed tests have no file known."""
     rules = _of_parts(policy, ownership)
     if not rules or ownership is None:
         return {}, 0
-    files = _files(window, ownership)
-    identities = {f.test for f in report.tests if f.verdict is Verdict.FLAKY}
-    flaky = np.array([test in identities for test in window.tests], dtype=np.bool_)
-    counted = ~outages(window)
+    files = _files(outcomes, ownership)
     parts = {
         rule: Part(
-            suite_rates(window, flaky, counted, among),
-            frozenset(window.tests[t].id for t in np.flatnonzero(among & flaky)),
+            suite_rates(outcomes, flakes.flaky, flakes.counted, among),
+            frozenset(outcomes.tests[t].id for t in np.flatnonzero(among & flakes.flaky)),
         )
         for rule, among in ((rule, _belonging(rule, files, ownership)) for rule in rules)
     }
     placed = np.array([bool(found) for found in files], dtype=np.bool_)
-    active = (window.executed & counted[:, None]).any(axis=0)
+    active = (outcomes.executed & flakes.counted[:, None]).any(axis=0)
     return parts, int((active & ~placed).sum())
 
 
@@ -134,9 +142,9 @@ def _of_parts(policy: GatePolicy, ownership: Ownership | None) -> list[GateRule]
     return rules
 
 
-def _files(window: Window, ownership: Ownership) -> list[tuple[str, ...]]:
-    framework = framework_of(window.runs[-1].producer) if window.runs else "unknown"
-    return [ownership.files_of(test, framework) for test in window.tests]
+def _files(outcomes: Outcomes, ownership: Ownership) -> list[tuple[str, ...]]:
+    framework = framework_of(outcomes.runs[-1].producer) if outcomes.runs else "unknown"
+    return [ownership.files_of(test, framework) for test in outcomes.tests]
 
 
 def _belonging(rule: GateRule, files: list[tuple[str, ...]], ownership: Ownership) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ from math import ceil, log
 
 import numpy as np
 
-from flakediag.analysis.diagnose import diagnose, framework_of
+from flakediag.analysis.diagnose import diagnose
+from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.inject import (
     CAUSES,
     LEAST_RUNS,

@@ -10,14 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import chain
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
-from flakediag.analysis.diagnose import Findings, diagnose, flaky_tests
-from flakediag.analysis.series import series_of
 from flakediag.analysis.signature import signature_of
-from flakediag.analysis.window import Window
 from flakediag.ci import CiInfo, from_environ
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
@@ -35,7 +30,9 @@ from flakediag.model import (
     Scope,
     Verdict,
 )
-from flakediag.remedies import suggest, with_ways
+
+if TYPE_CHECKING:
+    from flakediag.analysis.window import Window
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
@@ -216,17 +213,20 @@ def _status(file: InputFile, known: set[str]) -> FileStatus:
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
     """The tests that are flaky with the added runs and were not without them."""
+    if not added or not history.has_failures():  # numpy need not be loaded for that
+        return set()
+    import numpy as np
+
+    from flakediag.analysis.flaky import flaky_tests
+    from flakediag.analysis.outcomes import before
+
     found: set[str] = set()
     for project in projects:
-        window = history.window(resolve(history, Scope(project=project)))
-        if added and window.failures:
-            found |= flaky_tests(window) - flaky_tests(_without(window, added))
+        outcomes = history.outcomes(resolve(history, Scope(project=project)))
+        earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
+        if not earlier.all():
+            found |= flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))
     return found
-
-
-def _without(window: Window, added: set[int]) -> Window:
-    """The window as it was before these runs; the others keep their places."""
-    return window.only(np.array([run.id not in added for run in window.runs], dtype=np.bool_))
 
 
 def report(
@@ -262,6 +262,9 @@ def report_of(
     history: History, scope: Scope, resolved: Scope, window: Window, now: datetime, *, series: bool = False
 ) -> Report:
     """The report of a window that was read for `scope`."""
+    from flakediag.analysis.diagnose import diagnose
+    from flakediag.analysis.series import series_of
+
     found = diagnose(window)
     return Report(
         generated_at=now.astimezone(UTC),
@@ -273,7 +276,7 @@ def report_of(
         clusters=found.clusters,
         fixes=found.fixes,
         outages=found.outages,
-        notes=(*found.notes, *_other_branches(history, scope, resolved)),
+        notes=(*found.notes, *other_branches(history, scope, resolved)),
         series=series_of(window, found.tests) if series else None,
     )
 
@@ -281,6 +284,8 @@ def report_of(
 def _with_fix(finding: Finding) -> Finding:
     if finding.verdict is not Verdict.FLAKY or finding.cause is None:
         return finding
+    from flakediag.remedies import suggest, with_ways
+
     finding = with_ways(finding)
     assert finding.cause is not None
     signature = finding.signatures[0].text if finding.signatures else None
@@ -315,7 +320,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"it holds: {', '.join(sorted(known)[:10])}"
 
 
-def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
+def other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
     if asked.branch is not None or resolved.branch is None:
         return ()
     others = [b for b in history.branches(resolved.project or DEFAULT_PROJECT) if b != resolved.branch]
@@ -332,12 +337,14 @@ def show(db: Location, test: str, scope: Scope, *, now: datetime) -> Finding:
     with History.open(db, "read") as history:
         resolved = resolve(history, scope)
         window = history.window(resolved)
+    from flakediag.analysis.diagnose import diagnose
+
     index = _find(test, [identity.id for identity in window.tests])
     if not window.executed[:, index].any():
         raise UsageError(
             f"{window.tests[index].id} was skipped in every run of the window", "look further: --since DATE"
         )
-    found: Findings = diagnose(window, also=[index])
+    found = diagnose(window, also=[index])
     return _with_fix(next(f for f in found.tests if f.test == window.tests[index]))
 
 

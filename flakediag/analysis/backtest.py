@@ -18,7 +18,7 @@ from flakediag.analysis.gate import judge as judge_rate
 from flakediag.analysis.gate import rate_in
 from flakediag.analysis.outage import collapsed, commits, outages
 from flakediag.analysis.rank import lengths
-from flakediag.analysis.rates import failed_attempts, rates_of
+from flakediag.analysis.rates import rates_of
 from flakediag.analysis.records import Flags, Records
 from flakediag.analysis.verdict import FAILING, FLAKY, Judgement, Segment, flaked, segments
 from flakediag.analysis.weights import weights
@@ -45,10 +45,10 @@ class Past:
 
     def __init__(self, window: Window) -> None:
         self.window = window
-        self.failed = failed_attempts(window)
+        self.failed = window.failed
         self.ended_failed: Flags = (window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)
-        self.records = Records(window, self.failed, remember=True)
-        self._commits = commits(window)
+        self.records = Records(window, remember=True)
+        self._commits = commits(window.runs)
         self._started = np.array([run.started_at.timestamp() for run in window.runs])
         self._counted: dict[int, Flags] = {}
         self._at: dict[tuple[int, int], list[Failure]] = {}

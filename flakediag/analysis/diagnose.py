@@ -16,10 +16,11 @@ from flakediag.analysis.boundary import artefacts_of, boundary_of
 from flakediag.analysis.cluster import Member, Ticket, tickets_of
 from flakediag.analysis.combine import combine, combine_test
 from flakediag.analysis.evidence import FINDERS, silence
+from flakediag.analysis.flaky import summary_of, verdicts_of
+from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.outage import commits, outages
 from flakediag.analysis.rank import impacts
-from flakediag.analysis.rates import failed_attempts, rate_of, suite_rates
-from flakediag.analysis.records import Records
+from flakediag.analysis.rates import rate_of, suite_rates
 from flakediag.analysis.savings import fixes_of
 from flakediag.analysis.settle import record_of, settled, settled_test
 from flakediag.analysis.subjects import subjects_of
@@ -58,12 +59,6 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def flaky_tests(window: Window) -> frozenset[str]:
-    """The ids of the flaky tests, without asking for causes."""
-    verdicts = _verdicts(window, failed_attempts(window), ~outages(window))
-    return frozenset(window.tests[t].id for t, judgement in verdicts.items() if judgement.verdict is Verdict.FLAKY)
-
-
 def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
     """Everything that the window says about its tests; `also` names tests (indices) to report though they are stable.
 
@@ -71,8 +66,8 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
     """
     down = outages(window)
     counted = ~down
-    failed = failed_attempts(window)
-    verdicts = _verdicts(window, failed, counted)
+    failed = window.failed
+    verdicts = verdicts_of(window, counted)
     quiet = {test: judge([_quiet(window, test)], is_new=False) for test in also if test not in verdicts}
     flaky = [test for test, judgement in verdicts.items() if judgement.verdict is Verdict.FLAKY]
     is_flaky = np.zeros(len(window.tests), dtype=np.bool_)
@@ -94,7 +89,7 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
     fixes = fixes_of(window, tickets, counted, costs)
     of_test = {id: step for step in reversed(_by_failures(tickets, fixes)) for id in step.tests}
     return Findings(
-        summary=_summary(window),
+        summary=summary_of(window),
         rates=suite_rates(window, is_flaky, counted),
         tests=tuple(_with_ticket(replace(f, rank=i), of_test.get(f.id)) for i, f in enumerate(ranked, start=1)),
         clusters=_clusters(fixes),
@@ -104,13 +99,6 @@ def diagnose(window: Window, *, also: Sequence[int] = ()) -> Findings:
         ),
         notes=_notes(window, bool(flaky)),
     )
-
-
-def _verdicts(window: Window, failed: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[int, Judgement]:
-    """The verdict on each test that failed in a run that counts; the others are stable and not listed."""
-    records = Records(window, failed)
-    judged = ((int(t), records.judge(int(t), counted)) for t in np.flatnonzero((failed & counted[:, None]).any(axis=0)))
-    return {test: judgement for test, judgement in judged if judgement is not None}
 
 
 def _quiet(window: Window, test: int) -> CommitOutcomes:
@@ -202,7 +190,7 @@ def _finding(
 def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]) -> str | None:
     """The commit with this index among those on which the test executed."""
     executed = window.executed[:, test] & counted
-    ran = [runs[executed[runs]] for runs in commits(window)]
+    ran = [runs[executed[runs]] for runs in commits(window.runs)]
     first = [runs[0] for runs in ran if len(runs)][index]
     return window.runs[int(first)].commit
 
@@ -240,17 +228,6 @@ def _clusters(fixes: Sequence[FixStep]) -> tuple[Cluster, ...]:
     return tuple(sorted(found, key=lambda cluster: cluster.id))
 
 
-def _summary(window: Window) -> HistorySummary:
-    moments = [run.started_at for run in window.runs]
-    return HistorySummary(
-        runs=len(window.runs),
-        tests=int(window.executed.any(axis=0).sum()),
-        results=len(window.run),
-        first_run=min(moments) if moments else None,
-        last_run=max(moments) if moments else None,
-    )
-
-
 def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
     """What the reader should know before trusting the causes."""
     if not any_flaky:
@@ -282,25 +259,4 @@ def _one_order(window: Window, runs: NDArray[np.int64]) -> bool:
     return bool((orders == orders[0]).all())
 
 
-FRAMEWORKS: dict[str, str] = {
-    "pytest": "pytest",
-    "surefire": "junit",
-    "failsafe": "junit",
-    "gradle": "junit",
-    "ant": "junit",
-    "testng": "junit",
-    "jest": "jest",
-    "vitest": "vitest",
-    "gotestsum": "go",
-    "go-junit-report": "go",
-    "rspec": "rspec",
-    "dotnet": "dotnet",
-}
-
-
-def framework_of(producer: str) -> str:
-    """The test framework that a producer of reports belongs to, "unknown" where it is none that fixes are kept for."""
-    return FRAMEWORKS.get(producer, "unknown")
-
-
-__all__ = ["Findings", "diagnose", "flaky_tests", "framework_of"]
+__all__ = ["Findings", "diagnose"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from math import ceil, floor
 
+from flakediag.analysis.flaky import Flakes
 from flakediag.analysis.rates import rate_of
 from flakediag.model import (
     Finding,
@@ -17,9 +18,7 @@ from flakediag.model import (
     Metric,
     Ratchet,
     Rate,
-    Report,
     SuiteRates,
-    Verdict,
 )
 
 RANKED = (GateStatus.TRIPPED, GateStatus.NOT_ENOUGH_EVIDENCE, GateStatus.PASSED)
@@ -34,7 +33,7 @@ class Part:
 
 
 def decide(
-    report: Report,
+    flakes: Flakes,
     policy: GatePolicy,
     *,
     flaky_before: Set[str] = frozenset(),
@@ -53,10 +52,10 @@ def decide(
         raise ValueError("a gate needs a rule")
     if policy.baseline is not None and any(rule.metric is not Metric.TESTS for rule in rules):
         raise ValueError("a baseline compares tests: the other metrics have no new part")
-    whole = Part(report.rates, frozenset(f.id for f in report.tests if f.verdict is Verdict.FLAKY))
+    whole = Part(flakes.rates, frozenset(f.id for f in flakes.tests))
     results = [
         _result(
-            report, policy, rule, (parts or {}).get(rule, whole) if rule.path or rule.owner else whole, flaky_before
+            flakes, policy, rule, (parts or {}).get(rule, whole) if rule.path or rule.owner else whole, flaky_before
         )
         for rule in rules
     ]
@@ -66,7 +65,7 @@ def decide(
         metric=first.rule.metric,
         threshold=first.rule.limit,
         rate=first.rate,
-        runs=report.history.runs,
+        runs=flakes.summary.runs,
         min_runs=policy.min_runs,
         reason=first.reason,
         offenders=first.offenders,
@@ -123,12 +122,12 @@ def _ratcheted(policy: GatePolicy) -> tuple[GateRule, ...]:
     )
 
 
-def _result(report: Report, policy: GatePolicy, rule: GateRule, part: Part, flaky_before: Set[str]) -> GateResult:
-    offenders = tuple(f for f in report.tests if f.id in part.flaky and f.id not in flaky_before)
+def _result(flakes: Flakes, policy: GatePolicy, rule: GateRule, part: Part, flaky_before: Set[str]) -> GateResult:
+    offenders = tuple(f for f in flakes.tests if f.id in part.flaky and f.id not in flaky_before)
     rate = rate_in(part.rates, rule.metric)
     if policy.baseline is not None:
         rate = rate_of(min(len(offenders), rate.of), rate.of)
-    runs = report.history.runs
+    runs = flakes.summary.runs
     status, reason = judge(rate, rule.limit, runs=runs, min_runs=policy.min_runs, strict=policy.strict)
     if rule.ratchet and policy.ratchet is not None:
         return _held(
@@ -153,9 +152,9 @@ def _held(ratchet: Ratchet, result: GateResult) -> GateResult:
     return GateResult(rule=result.rule, status=status, rate=result.rate, reason=reason, offenders=new)
 
 
-def measured(report: Report) -> dict[Metric, Rate]:
-    """The three rates of a report by metric."""
-    return {metric: rate_in(report.rates, metric) for metric in Metric}
+def measured(rates: SuiteRates) -> dict[Metric, Rate]:
+    """The three rates by metric."""
+    return {metric: rate_in(rates, metric) for metric in Metric}
 
 
 def tightened(stored: Ratchet, measured: Ratchet) -> Ratchet:

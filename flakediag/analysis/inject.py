@@ -18,10 +18,9 @@ from tomllib import loads
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.diagnose import framework_of
 from flakediag.analysis.evidence.timing import slowdowns
+from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.outage import outages
-from flakediag.analysis.rates import failed_attempts
 from flakediag.analysis.signature import signature_of
 from flakediag.analysis.window import Failure, Window
 from flakediag.model import Category, FailureDetail, Order, Outcome, Run
@@ -101,7 +100,7 @@ class Ground:
 def survey(window: Window) -> Ground:
     counted = ~outages(window)
     usable = window.executed & counted[:, None]
-    clean = ~(failed_attempts(window) & counted[:, None]).any(axis=0)
+    clean = ~(window.failed & counted[:, None]).any(axis=0)
     rows = np.bincount(window.run.astype(np.int64) * len(window.tests) + window.test, minlength=usable.size)
     once = rows.reshape(window.shape).max(axis=0, initial=0) == 1
     stable = np.flatnonzero(clean & once & (usable.sum(axis=0) >= LEAST_RUNS))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.rates import failed_attempts
-from flakediag.analysis.window import Window
+from flakediag.analysis.outcomes import Outcomes
+from flakediag.model import Run
 
 MIN_EXECUTED = 10  # below this many tests a share says little
 OVERWHELMING = 0.8  # of the tests failed: an outage whoever they are
@@ -16,13 +16,13 @@ LARGE = 0.4  # of the tests failed: an outage if most of them fail at no other t
 RARE = 0.2  # of the runs may be outages; what happens more often is how the suite is
 
 
-def outages(window: Window) -> NDArray[np.bool_]:
+def outages(outcomes: Outcomes) -> NDArray[np.bool_]:
     """bool[R]: the run is an outage and counts for nobody's flakiness.
 
     A suite whose tests depend on each other's order can lose half of itself in one run, again and again; an outage
     takes tests that are otherwise fine. A commit all of whose runs (two or more) collapse is a bad commit, no outage.
     """
-    return collapsed(window.executed, failed_attempts(window), commits(window))
+    return collapsed(outcomes.executed, outcomes.failed, commits(outcomes.runs))
 
 
 def collapsed(
@@ -50,9 +50,9 @@ def looks_like_outage(executed: int, failed: int, strangers: int) -> bool:
     return failed >= OVERWHELMING * executed or strangers > failed / 2
 
 
-def commits(window: Window) -> list[NDArray[np.int64]]:
+def commits(runs: Sequence[Run]) -> list[NDArray[np.int64]]:
     """The runs of each commit, commits by their first run. A run whose commit is not known stands alone."""
     groups: dict[str, list[int]] = {}
-    for index, run in enumerate(window.runs):
+    for index, run in enumerate(runs):
         groups.setdefault(run.commit or f"unknown commit of run {index}", []).append(index)
-    return [np.array(runs, dtype=np.int64) for runs in groups.values()]
+    return [np.array(members, dtype=np.int64) for members in groups.values()]

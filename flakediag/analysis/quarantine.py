@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.outage import outages
-from flakediag.analysis.rates import clean_runs_needed, failed_attempts, rate_of
+from flakediag.analysis.rates import clean_runs_needed, rate_of
 from flakediag.analysis.window import Failure, Window
 from flakediag.model import QuarantineEntry, QuarantineStanding, QuarantineState
 
@@ -20,7 +20,7 @@ def standings(window: Window, entries: Sequence[QuarantineEntry], today: date) -
     """One standing for each entry, in their order. Runs that were outages count for none."""
     numbers = {test.id: number for number, test in enumerate(window.tests)}
     counted = ~outages(window)
-    failed = failed_attempts(window)
+    failed = window.failed
     return tuple(_standing(window, entry, numbers.get(entry.test), counted, failed, today) for entry in entries)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.window import Window
-from flakediag.model import Impact, Outcome
+from flakediag.model import Impact
 
 HALF_LIFE_DAYS = 14.0  # a red run two weeks ago counts half
 RED, LOST = 0.7, 0.3  # shares of red runs and of lost minutes in the score
@@ -20,26 +20,30 @@ def impacts(window: Window, counted: NDArray[np.bool_]) -> list[Impact]:
     0.7 × (its share of the runs turned red) + 0.3 × (its share of the time), both faded by age with a half-life of
     14 days before the newest run.
     """
-    red = ((window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)) & counted[:, None]
-    length = lengths(window)
-    fade = _fade(window)
-    # The share of each red test in its run's time; int counts, at least one to keep the quotient defined.
-    lost = red * (length / np.maximum(red.sum(axis=1), 1))[:, None]
-    retried = window.attempts > 1
+    length, fade, tests = lengths(window), _fade(window), len(window.tests)
+    runs, red = np.nonzero(window.ended_failed & counted[:, None])  # few of all results: the sums are made of these
+    share = (length / np.maximum(np.bincount(runs, minlength=len(window.runs)), 1))[runs]
+    retried = np.flatnonzero(window.attempts > 1)
     again = (window.attempts[retried] - 1) * np.nan_to_num(window.duration[retried].astype(np.float64))
-    np.add.at(lost, (window.run[retried], window.test[retried]), again)
+    lost_in, losers = np.concatenate([runs, window.run[retried]]), np.concatenate([red, window.test[retried]])
+    lost = np.concatenate([share, again])
     all_runs = float((fade * counted).sum()) or 1.0
     all_time = float((fade * counted * length).sum()) or 1.0
-    score = RED * (fade @ red) / all_runs + LOST * np.minimum(1.0, (fade @ lost) / all_time)
+    of_time = np.bincount(losers, fade[lost_in] * lost, minlength=tests) / all_time
+    score = RED * np.bincount(red, fade[runs], minlength=tests) / all_runs + LOST * np.minimum(1.0, of_time)
     return [
         Impact(int(count), float(minutes), float(value))
-        for count, minutes, value in zip(red.sum(axis=0), lost.sum(axis=0) / 60, score, strict=True)
+        for count, minutes, value in zip(
+            np.bincount(red, minlength=tests), np.bincount(losers, lost, minlength=tests) / 60, score, strict=True
+        )
     ]
 
 
 def lengths(window: Window) -> NDArray[np.float64]:
     """float64[R]: the seconds that each run took, by its report or else by its tests."""
     known = np.array([run.duration if run.duration is not None else np.nan for run in window.runs], dtype=np.float64)
+    if not np.isnan(known).any():
+        return known
     summed = np.where(window.executed, np.nan_to_num(window.durations.astype(np.float64)), 0.0).sum(axis=1)
     found: NDArray[np.float64] = np.where(np.isnan(known), summed, known)
     return found

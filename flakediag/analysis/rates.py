@@ -7,8 +7,8 @@ from math import ceil, log, log1p, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.window import Window
-from flakediag.model import Outcome, Rate, SuiteRates
+from flakediag.analysis.outcomes import Outcomes
+from flakediag.model import Rate, SuiteRates
 
 Z_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution: two-sided 95 %
 
@@ -40,7 +40,7 @@ def clean_runs_needed(rate: float, doubt: float = 0.05) -> int:
 
 
 def suite_rates(
-    window: Window, flaky: NDArray[np.bool_], counted: NDArray[np.bool_], among: NDArray[np.bool_] | None = None
+    whole: Outcomes, flaky: NDArray[np.bool_], counted: NDArray[np.bool_], among: NDArray[np.bool_] | None = None
 ) -> SuiteRates:
     """The three figures of the gate.
 
@@ -48,20 +48,13 @@ def suite_rates(
     the part of the suite that is looked at as if it were all (then `flaky_runs` is of the runs in which it executed).
     A run is red where a test ended failed; it is red only by flakes where every test that ended failed is flaky.
     """
-    outcomes = window.outcomes[counted]
-    executed = window.executed[counted]
-    attempt_failed = failed_attempts(window)[counted]
+    executed, ended_failed, failed = (part[counted] for part in (whole.executed, whole.ended_failed, whole.failed))
     runs = int(counted.sum())
     if among is not None:
-        outcomes, executed, attempt_failed, flaky = (
-            outcomes[:, among],
-            executed[:, among],
-            attempt_failed[:, among],
-            flaky[among],
-        )
+        executed, ended_failed, failed = (part[:, among] for part in (executed, ended_failed, failed))
+        flaky = flaky[among]
         runs = int(executed.any(axis=1).sum())
-    ended_failed = (outcomes == Outcome.FAILED) | (outcomes == Outcome.ERROR)
-    return rates_of(executed, ended_failed, attempt_failed, flaky, runs)
+    return rates_of(executed, ended_failed, failed, flaky, runs)
 
 
 def rates_of(
@@ -80,13 +73,3 @@ def rates_of(
         flaky_runs=rate_of(int((red & ~red_otherwise).sum()), runs),
         flaky_executions=rate_of(int((attempt_failed & executed)[:, flaky].sum()), int(executed.sum())),
     )
-
-
-def failed_attempts(window: Window) -> NDArray[np.bool_]:
-    """bool[R, T]: some attempt of the test failed in the run, whatever its end."""
-    failed = (window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)
-    if window.failures:
-        runs, tests = np.array([(f.run, f.test) for f in window.failures], dtype=np.int64).T
-        failed[runs, tests] = True
-    result: NDArray[np.bool_] = failed
-    return result

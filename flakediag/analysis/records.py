@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.outage import commits
+from flakediag.analysis.outcomes import Outcomes
 from flakediag.analysis.verdict import CommitOutcomes, Judgement, Memory, judge
-from flakediag.analysis.window import Window
-from flakediag.model import Outcome
 
 LATE = 5  # a test is new when this many runs of the window came before its first
 
@@ -19,43 +18,30 @@ Flags = NDArray[np.bool_]
 
 
 class Records:
-    """The records of the tests of a window. failed: bool[R, T], some attempt of the test failed in the run.
+    """The records of the tests of a window. `remember`: verdicts will be asked for run by run."""
 
-    `remember`: verdicts will be asked for run by run.
-    """
-
-    def __init__(self, window: Window, failed: Flags, *, remember: bool = False) -> None:
-        self.window = window
-        self.failed = failed
+    def __init__(self, outcomes: Outcomes, *, remember: bool = False) -> None:
+        self._outcomes = outcomes
         self._memories: defaultdict[int, Memory] | None = defaultdict(Memory) if remember else None
 
     @cached_property
     def commit_of(self) -> NDArray[np.int64]:
         """int64[R]: the number of each run's commit, counted by first runs."""
-        found = np.zeros(len(self.window.runs), dtype=np.int64)
-        for number, runs in enumerate(commits(self.window)):
+        found = np.zeros(len(self._outcomes.runs), dtype=np.int64)
+        for number, runs in enumerate(commits(self._outcomes.runs)):
             found[runs] = number
         return found
-
-    @cached_property
-    def _recovered(self) -> Flags:
-        """bool[R, T]: an attempt failed and one passed: a retry that recovered, or a test that ran twice."""
-        passed = np.zeros(self.window.shape, dtype=np.bool_)
-        rows = self.window.outcome == Outcome.PASSED
-        passed[self.window.run[rows], self.window.test[rows]] = True
-        recovered: Flags = self.failed & passed
-        return recovered
 
     def of(self, test: int, counted: Flags) -> tuple[list[CommitOutcomes], NDArray[np.int64]]:
         """The record of a test in the first runs of the window, as many as `counted` has entries, those left out that
         do not count; and the numbers of its commits."""
         runs = len(counted)
-        ran = self.window.executed[:runs, test] & counted
+        ran = self._outcomes.executed[:runs, test] & counted
         commit = self.commit_of[:runs]
         tried = np.bincount(commit[ran])
         present = np.flatnonzero(tried)
-        failed = np.bincount(commit[ran & self.failed[:runs, test]], minlength=len(tried))
-        again = np.bincount(commit[ran & self._recovered[:runs, test]], minlength=len(tried))
+        failed = np.bincount(commit[ran & self._outcomes.failed[:runs, test]], minlength=len(tried))
+        again = np.bincount(commit[ran & self._outcomes.recovered[:runs, test]], minlength=len(tried))
         columns = (failed[present].tolist(), tried[present].tolist(), again[present].tolist())
         return [CommitOutcomes(f, n + a, n, f) for f, n, a in zip(*columns, strict=True)], present
 
@@ -64,6 +50,6 @@ class Records:
         outcomes, _ = self.of(test, counted)
         if not outcomes:
             return None
-        first = int(np.argmax(self.window.executed[: len(counted), test]))
+        first = int(np.argmax(self._outcomes.executed[: len(counted), test]))
         memory = None if self._memories is None else self._memories[test]
         return judge(outcomes, is_new=first >= LATE, memory=memory)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flakediag.analysis.order.candidates import Candidates, find_candidates
 from flakediag.analysis.outage import outages
-from flakediag.analysis.rates import failed_attempts, rate_of, suite_rates
+from flakediag.analysis.rates import rate_of, suite_rates
 from flakediag.analysis.window import Window
 from flakediag.model import Finding, OrderSample, RanBefore, RatePoint, RunPoint, Series, SuiteRates, Verdict
 
@@ -28,7 +28,7 @@ def series_of(window: Window, findings: Sequence[Finding]) -> Series:
     is_flaky = np.zeros(len(window.tests), dtype=np.bool_)
     is_flaky[[place[finding.test] for finding in flaky]] = True
     counted = ~outages(window)
-    failed = failed_attempts(window) & window.executed
+    failed = window.failed & window.executed
     orders = _Orders(window, failed & counted[:, None], counted)
     return Series(
         runs=_runs(window, failed, is_flaky, counted),

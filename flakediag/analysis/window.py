@@ -80,10 +80,12 @@ class Window:
     def outcomes(self) -> Bytes:
         """int8[R, T]: `Outcome` of each test in each run, `NOT_RUN` where absent; the worst of duplicates."""
         matrix = np.full(self.shape, NOT_RUN, dtype=np.int8)
-        # Duplicates: a failure outranks a pass, a pass outranks a skip. Writing in rising rank lets the worst win.
-        rank = np.array([1, 2, 3, 0], dtype=np.int8)[self.outcome]
-        by_rank = np.argsort(rank, kind="stable")
-        matrix[self.run[by_rank], self.test[by_rank]] = self.outcome[by_rank]
+        matrix[self.run, self.test] = self.outcome
+        if np.count_nonzero(matrix != NOT_RUN) < len(self.run):
+            # Duplicates: a failure outranks a pass, a pass outranks a skip. Written in rising rank, the worst wins.
+            rank = np.array([1, 2, 3, 0], dtype=np.int8)[self.outcome]
+            by_rank = np.argsort(rank, kind="stable")
+            matrix[self.run[by_rank], self.test[by_rank]] = self.outcome[by_rank]
         return matrix
 
     @cached_property
@@ -115,11 +117,39 @@ class Window:
             by_test.setdefault(failure.test, []).append(failure)
         return by_test
 
+    @property
+    def results(self) -> int:
+        return len(self.run)
+
     @cached_property
     def executed(self) -> NDArray[np.bool_]:
         """bool[R, T]: the test ran (skipped tests did not)."""
         ran: NDArray[np.bool_] = (self.outcomes != NOT_RUN) & (self.outcomes != Outcome.SKIPPED)
         return ran
+
+    @cached_property
+    def ended_failed(self) -> NDArray[np.bool_]:
+        """bool[R, T]: the last attempt failed."""
+        ended: NDArray[np.bool_] = (self.outcomes == Outcome.FAILED) | (self.outcomes == Outcome.ERROR)
+        return ended
+
+    @cached_property
+    def failed(self) -> NDArray[np.bool_]:
+        """bool[R, T]: some attempt of the test failed in the run, whatever its end."""
+        failed = self.ended_failed.copy()
+        if self.failures:
+            runs, tests = np.array([(f.run, f.test) for f in self.failures], dtype=np.int64).T
+            failed[runs, tests] = True
+        return failed
+
+    @cached_property
+    def recovered(self) -> NDArray[np.bool_]:
+        """bool[R, T]: an attempt failed and one passed: a retry that recovered, or a test that ran twice."""
+        passed = np.zeros(self.shape, dtype=np.bool_)
+        rows = self.outcome == Outcome.PASSED
+        passed[self.run[rows], self.test[rows]] = True
+        recovered: NDArray[np.bool_] = self.failed & passed
+        return recovered
 
     @cached_property
     def serial(self) -> NDArray[np.bool_]:

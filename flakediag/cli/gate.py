@@ -66,6 +66,7 @@ EXIT = {
 @click.option("--update", is_flag=True, help="With --ratchet: store what has become better, or a first baseline.")
 @click.option("--reset", is_flag=True, help="With --ratchet: store the suite as it is, better or worse.")
 @click.option("--owner", metavar="NAME", help="Only the tests of this owner, by CODEOWNERS.")
+@click.option("--causes", is_flag=True, help="Diagnose the flaky tests too, as report does; takes longer.")
 @scope_options
 @format_option("text", "json")
 @output_option
@@ -85,6 +86,7 @@ def command(
     update: bool,
     reset: bool,
     owner: str | None,
+    causes: bool,
     since: datetime | None,
     branch: str | None,
     all_branches: bool,
@@ -162,6 +164,7 @@ def command(
         now=datetime.now(UTC),
         ownership=locate.ownership() if places else None,
         anew={Metric.TESTS, settings.metric, *(rule.metric for rule in rules)} if ratchet and stored is None else (),
+        causes=causes,
     )
     if update or reset:
         if decision.runs >= decision.min_runs and all(rate.of for rate in measured.rates.values()):

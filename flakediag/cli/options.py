@@ -15,7 +15,7 @@ import click
 
 from flakediag.cli import locate
 from flakediag.errors import ConfigError, UsageError
-from flakediag.location import Location, location
+from flakediag.location import Location, location, shown
 
 # The model's dataclasses and the TOML parser take longer to load than `--help` takes to print.
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class Session:
                 f"there is no history at {db}" + (": it is a folder" if db.is_dir() else ""),
                 "check the path given with --db, FLAKEDIAG_DB or the configuration; flakediag ingest creates a history",
             )
-        self.say(f"history {db}")
+        self.say(f"history {shown(db)}")
         return db
 
     def history_to_write(self) -> Location:
         """The history to write, which need not exist yet."""
         db = self.settings.db or locate.nearest(Path.cwd()) or locate.project_root(Path.cwd()) / locate.HISTORY
-        self.say(f"history {db}")
+        self.say(f"history {shown(db)}")
         return db
 
     def color(self, *, terminal: bool) -> bool:

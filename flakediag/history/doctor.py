@@ -6,13 +6,16 @@ import os
 import sqlite3
 import stat
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from flakediag import __version__
-from flakediag.history import connection, recount, schema
-from flakediag.model import CheckupFinding, CheckupStatus
+from flakediag.history import connection, recount, run_results, schema
+from flakediag.model import CheckupFinding, CheckupStatus, Outcome
 
 _FINE, _NOTE, _PROBLEM = CheckupStatus.FINE, CheckupStatus.NOTE, CheckupStatus.PROBLEM
 _SHOWN = 5  # of the complaints of one check
@@ -29,20 +32,46 @@ UNUSED = {
         "id NOT IN (SELECT executed_set_id FROM runs UNION SELECT skipped_set_id FROM runs"
         " UNION SELECT failed_set_id FROM pruned_runs)"
     ),
+    "sequences": "id NOT IN (SELECT sequence_id FROM run_results)",
     "properties": "id NOT IN (SELECT property_id FROM run_properties)",
 }
 """Rows that nothing points at any more: they cost space and harm nobody. In the order in which they can be dropped."""
 
-WRONG_TOTALS = """
-FROM (SELECT run_id, count(*) AS results, sum(outcome = 1) AS failures, sum(outcome = 2) AS errors,
-             sum(outcome = 3) AS skipped FROM results GROUP BY run_id) AS found
-WHERE found.run_id = runs.id
-AND (runs.results, runs.failures, runs.errors, runs.skipped)
- <> (found.results, found.failures, found.errors, found.skipped)
-"""
-LOST_RESULTS = (
-    "results > 0 AND id NOT IN (SELECT run_id FROM pruned_runs) AND id NOT IN (SELECT DISTINCT run_id FROM results)"
-)
+
+class Totals(NamedTuple):
+    """Of one run: what its header says of it."""
+
+    results: int
+    failures: int
+    errors: int
+    skipped: int
+
+
+@dataclass(slots=True)
+class Recounted:
+    """The runs whose header disagrees with their results, with what it should say; and those whose results are
+    damaged."""
+
+    wrong: dict[int, Totals]
+    damaged: list[int]
+
+
+def recounted_totals(conn: sqlite3.Connection) -> Recounted:
+    """Count the results of every run that has not been pruned."""
+    found = Recounted({}, [])
+    for run_id, *said in conn.execute(
+        "SELECT id, results, failures, errors, skipped FROM runs WHERE id NOT IN (SELECT run_id FROM pruned_runs)"
+    ).fetchall():
+        try:
+            outcomes = run_results.read(conn, run_id).outcomes
+        except (zlib.error, ValueError):
+            found.damaged.append(run_id)
+            continue
+        counted = map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED))
+        right = Totals(len(outcomes), *counted)
+        if right != Totals(*said):
+            found.wrong[run_id] = right
+    return found
 
 
 def examine(path: Path, busy_timeout: float) -> Iterator[CheckupFinding]:
@@ -138,14 +167,17 @@ def _references(conn: sqlite3.Connection) -> CheckupFinding:
 
 
 def _totals(conn: sqlite3.Connection) -> CheckupFinding:
-    (wrong,) = conn.execute(
-        f"SELECT (SELECT count(*) FROM runs, {WRONG_TOTALS.strip().removeprefix('FROM ')}"
-        f" AND runs.id NOT IN (SELECT run_id FROM pruned_runs))"
-        f" + (SELECT count(*) FROM runs WHERE {LOST_RESULTS})"
-    ).fetchone()
-    if wrong:
+    found = recounted_totals(conn)
+    if found.damaged:
         return CheckupFinding(
-            "totals", _PROBLEM, f"{wrong} runs have other results than their header says", "count them anew"
+            "totals",
+            _PROBLEM,
+            f"the results of {len(found.damaged)} runs are damaged",
+            "drop these runs; ingest their reports again where they are still there",
+        )
+    if found.wrong:
+        return CheckupFinding(
+            "totals", _PROBLEM, f"{len(found.wrong)} runs have other results than their header says", "count them anew"
         )
     return CheckupFinding("totals", _FINE, "the headers of the runs agree with their results")
 

@@ -20,6 +20,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -145,6 +146,10 @@ class History(ABC):
         stand by path, and an earlier attempt that did not fail comes back as passed, without duration.
         """
 
+    def has_failures(self) -> bool:
+        """Whether any attempt failed; cheaper than counting them."""
+        return self.counts().failures > 0
+
     @abstractmethod
     def counts(self) -> HistoryCounts:
         """How much the history holds; pruned runs are not counted."""
@@ -158,6 +163,10 @@ class History(ABC):
     @abstractmethod
     def window(self, scope: Scope) -> Window:
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
+
+    @abstractmethod
+    def outcomes(self, scope: Scope) -> Outcomes:
+        """What became of each test in each run in scope, which costs much less than the whole window."""
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from flakediag.history import pruned, run_reports, runs
+from flakediag.history import pruned, run_reports, run_results, runs
 from flakediag.history.pruned import PrunedRun
+from flakediag.history.run_results import Columns
 from flakediag.history.values import untext
 from flakediag.model import Identity, InputFile, Run, RunReport
 
@@ -41,7 +42,13 @@ def portables(conn: sqlite3.Connection) -> Iterator[Portable]:
         yield found
 
 
-def portable(conn: sqlite3.Connection, run_id: int, tests: dict[int, Identity] | None = None) -> Portable | None:
+def portable(
+    conn: sqlite3.Connection,
+    run_id: int,
+    tests: dict[int, Identity] | None = None,
+    *,
+    read: Callable[[sqlite3.Connection, int], Columns] = run_results.read,
+) -> Portable | None:
     """The run with this number, where there is one. `tests` are names to be kept from one run to the next."""
     row = conn.execute(f"SELECT results, NOT {runs.NOT_PRUNED} FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
@@ -52,7 +59,7 @@ def portable(conn: sqlite3.Connection, run_id: int, tests: dict[int, Identity] |
         files=pruned.files_of(conn, run_id),
         results=results,
         pruned=bool(is_pruned),
-        load=lambda: pruned.load(conn, run_id) if is_pruned else run_reports.load(conn, run_id, tests),
+        load=lambda: pruned.load(conn, run_id) if is_pruned else run_reports.load(conn, run_id, tests, read=read),
     )
 
 

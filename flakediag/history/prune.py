@@ -92,9 +92,10 @@ def drop(conn: sqlite3.Connection, run_ids: Sequence[int], now: datetime) -> Dro
         failed = {row[0] for row in conn.execute("SELECT test_id FROM failures WHERE run_id = ?", (run_id,))}
         conn.execute("INSERT INTO pruned_runs VALUES (?, ?, ?)", (run_id, moment(now), _set(conn, failed)))
         conn.execute("DELETE FROM failures WHERE run_id = ?", (run_id,))
-        conn.execute("DELETE FROM results WHERE run_id = ?", (run_id,))
+        conn.execute("DELETE FROM run_results WHERE run_id = ?", (run_id,))
     before = _number_of_details(conn)
     drop_unused_texts(conn)
+    conn.execute("DELETE FROM sequences WHERE id NOT IN (SELECT sequence_id FROM run_results)")
     return Dropped(
         expected.runs,
         expected.results,
@@ -103,6 +104,14 @@ def drop(conn: sqlite3.Connection, run_ids: Sequence[int], now: datetime) -> Dro
         expected.kept,
         expected.oldest,
     )
+
+
+def forget(conn: sqlite3.Connection, run_ids: Sequence[int]) -> None:
+    """Take these runs out altogether, with foreign keys off, so that their reports are new when they come again."""
+    for run_id in run_ids:
+        for table in ("failures", "run_results", "run_properties", "files"):
+            conn.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+        conn.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
 def drop_unused_texts(conn: sqlite3.Connection) -> int:

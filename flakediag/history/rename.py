@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flakediag.errors import UsageError
+from flakediag.history import run_results
 from flakediag.history.bitmaps import bitmap, pack, unpack
 from flakediag.history.runs import id_list
 from flakediag.history.values import digest, untext
@@ -142,13 +143,9 @@ def _repoint(conn: sqlite3.Connection, moved: Mapping[int, int]) -> None:
     """Make the old tests of `moved` the new ones, everywhere."""
     conn.execute("CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
     conn.executemany("INSERT INTO moved VALUES (?, ?)", moved.items())
-    # There is no index of results by test: the sets say which runs have one of them.
-    for run_id in _runs_with(conn, moved):
-        conn.execute(
-            "UPDATE results SET test_id = (SELECT new FROM moved WHERE old = test_id)"
-            " WHERE run_id = ? AND test_id IN (SELECT old FROM moved)",
-            (run_id,),
-        )
+    for run_id in _runs_with(conn, moved):  # the sets say which runs have one of them
+        run_results.move_tests(conn, run_id, moved)
+    conn.execute("DELETE FROM sequences WHERE id NOT IN (SELECT sequence_id FROM run_results)")
     conn.execute(
         "UPDATE failures SET test_id = (SELECT new FROM moved WHERE old = test_id)"
         " WHERE test_id IN (SELECT old FROM moved)"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from flakediag.history import doctor, portable, prune, recount, schema
+from flakediag.history import doctor, portable, prune, recount, run_results, schema
 from flakediag.history.portable import FormerName, Portable
 
 _CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
@@ -27,15 +27,16 @@ def repair(conn: sqlite3.Connection) -> list[str]:
     dropped = sum(iter(lambda: _drop_dangling(conn), 0))
     if dropped:
         done.append(f"dropped {dropped} rows that pointed nowhere")
-    totals = conn.execute(
-        "UPDATE runs SET results = found.results, failures = found.failures, errors = found.errors,"
-        f" skipped = found.skipped {doctor.WRONG_TOTALS} AND runs.id NOT IN (SELECT run_id FROM pruned_runs)"
-    ).rowcount
-    totals += conn.execute(
-        f"UPDATE runs SET results = 0, failures = 0, errors = 0, skipped = 0 WHERE {doctor.LOST_RESULTS}"
-    ).rowcount
-    if totals:
-        done.append(f"counted the results of {totals} runs anew")
+    totals = doctor.recounted_totals(conn)
+    if totals.damaged:
+        prune.forget(conn, totals.damaged)
+        done.append(f"dropped {len(totals.damaged)} runs whose results were damaged: ingest their reports again")
+    if totals.wrong:
+        conn.executemany(
+            "UPDATE runs SET results = ?, failures = ?, errors = ?, skipped = ? WHERE id = ?",
+            [(*right, run_id) for run_id, right in totals.wrong.items()],
+        )
+        done.append(f"counted the results of {len(totals.wrong)} runs anew")
     counters = recount.write(conn)
     if counters:
         done.append(f"counted {counters} tests anew")
@@ -93,9 +94,10 @@ class Salvage:
 
     def runs(self) -> Iterator[Portable]:
         with closing(self._raw()) as conn:
+            read = run_results.read_rows if self._has_rows(conn) else run_results.read
             for run_id in self._numbers(conn):
                 try:
-                    found = portable.portable(conn, run_id)
+                    found = portable.portable(conn, run_id, read=read)
                     if found is None:
                         continue
                     loaded = found.load()
@@ -127,6 +129,12 @@ class Salvage:
                 if name not in there:
                     conn.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         return conn
+
+    def _has_rows(self, conn: sqlite3.Connection) -> bool:
+        """Whether it is of a version that had a row for each result."""
+        with suppress(sqlite3.DatabaseError):
+            return bool(conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'results'").fetchone())
+        return False
 
     def _numbers(self, conn: sqlite3.Connection) -> Iterator[int]:
         """Of all runs; where their list cannot be read, of all that there may have been."""

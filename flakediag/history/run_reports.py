@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 
-from flakediag.history import details, runs
+from flakediag.history import details, run_results, runs
+from flakediag.history.columns import NO_DURATION
 from flakediag.history.pruned import files_of
+from flakediag.history.run_results import Columns
 from flakediag.history.values import seconds, untext
 from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, RunReport
 
-_RESULTS = """
-SELECT position, test_id, outcome, attempts, duration_ms FROM results WHERE run_id = ? ORDER BY position
-"""
 _OUTCOMES = tuple(Outcome)
 _FAILURES = """
 SELECT position, attempt, outcome, duration_ms, detail.content, base.content
@@ -23,18 +23,27 @@ WHERE run_id = ?
 """
 
 
-def load(conn: sqlite3.Connection, run_id: int, known: dict[int, Identity] | None = None) -> RunReport:
+def load(
+    conn: sqlite3.Connection,
+    run_id: int,
+    known: dict[int, Identity] | None = None,
+    *,
+    read: Callable[[sqlite3.Connection, int], Columns] = run_results.read,
+) -> RunReport:
     """Raises `LookupError` where there is no such run, or it has been pruned.
 
-    `known` are the names of tests that the caller keeps from one run to the next; they are added to.
+    `known` are the names of tests that the caller keeps from one run to the next; they are added to. `read` gets
+    its results.
     """
     found = runs.load(conn, [run_id])
     if not found or conn.execute("SELECT 1 FROM pruned_runs WHERE run_id = ?", (run_id,)).fetchone():
         raise LookupError(f"no run {run_id}")
     failed = _attempts(conn, run_id)
     results = []
-    names = _names(conn, run_id, {} if known is None else known)
-    for position, test_id, outcome, attempts, duration in conn.execute(_RESULTS, (run_id,)):
+    stored = read(conn, run_id)
+    names = _names(conn, set(stored.tests), {} if known is None else known)
+    for position, (test_id, outcome, attempts, milliseconds) in enumerate(zip(*stored, strict=True)):
+        duration = None if milliseconds == NO_DURATION else milliseconds
         if attempts == 1 and position not in failed:  # nearly every one of them
             results.append(CaseResult(names[test_id], _OUTCOMES[outcome], seconds(duration)))
             continue
@@ -53,9 +62,8 @@ def load(conn: sqlite3.Connection, run_id: int, known: dict[int, Identity] | Non
     return RunReport(run=found[0], results=tuple(results), files=files_of(conn, run_id))
 
 
-def _names(conn: sqlite3.Connection, run_id: int, known: dict[int, Identity]) -> dict[int, Identity]:
-    """`known`, with the tests of this run."""
-    tests = {row[0] for row in conn.execute("SELECT test_id FROM results WHERE run_id = ?", (run_id,))}
+def _names(conn: sqlite3.Connection, tests: set[int], known: dict[int, Identity]) -> dict[int, Identity]:
+    """`known`, with these tests."""
     rows = conn.execute(
         "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
         (runs.id_list(tests - known.keys()),),

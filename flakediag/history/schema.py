@@ -8,7 +8,8 @@ is the next migration.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 APPLICATION_ID = 0x666C6B64  # "flkd", so that `file` and we ourselves can tell a history from other SQLite files
 
@@ -35,10 +36,35 @@ def _pruned_runs_and_renames(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+def _results_packed(conn: sqlite3.Connection) -> None:
+    """A row for each result was most of the file and of the time to write it. Now a run has one row of packed columns,
+    and the sequence of its tests is kept once for all runs that have the same. Failures stay rows."""
+    from flakediag.history import run_results
+
+    conn.execute("DROP VIEW result_overview")
+    conn.execute("DROP VIEW failure_overview")
+    for name in ("sequences", "run_results"):
+        conn.execute(PACKED_TABLES[name])
+    run_results.pack_rows(conn)
+    conn.execute("ALTER TABLE failures RENAME TO failures_before")
+    conn.execute(PACKED_TABLES["failures"])
+    conn.execute(
+        "INSERT INTO failures SELECT run_id, position, attempt, test_id, outcome, signature_id, detail_id, duration_ms"
+        " FROM failures_before"
+    )
+    conn.execute("DROP TABLE failures_before")
+    conn.execute("DROP TABLE results")
+    conn.execute("CREATE INDEX failures_by_test ON failures (test_id)")
+    conn.execute(_FAILURE_OVERVIEW)
+
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = (
     _everything_that_is_kept,
     _views_for_people,
     _pruned_runs_and_renames,
+    _results_packed,
 )
 """In order, for ever. `PRAGMA user_version` of a file is how many of them it has had."""
 
@@ -47,22 +73,60 @@ VERSION = len(MIGRATIONS)
 
 def apply(conn: sqlite3.Connection, *, upto: int = VERSION) -> None:
     """Bring the schema of an open history to step `upto`. The caller holds the write lock and commits."""
-    import sqlite_utils  # here and not above: it loads pandas where there is one, half a second for nothing
-
-    steps = sqlite_utils.Migrations("flakediag")
-    for step in MIGRATIONS[:upto]:
-        steps(name=step.__name__.strip("_"))(_on_connection(step))
-    steps.apply(sqlite_utils.Database(conn, recursive_triggers=False, execute_plugins=False))
+    if conn.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+        _begin(conn, MIGRATIONS[:upto])
+    else:
+        _continue(conn, MIGRATIONS[:upto])
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     conn.execute(f"PRAGMA user_version = {upto}")
 
 
-def _on_connection(step: Callable[[sqlite3.Connection], None]) -> Callable[..., None]:
+def _begin(conn: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """All steps on an empty file, with sqlite-utils' record of them, but without sqlite-utils: it loads pandas where
+    there is one, which takes half a second, and most histories of CI jobs are new ones."""
+    for statement in _RECORD:
+        conn.execute(statement)
+    for step in steps:
+        step(conn)
+        conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            (_SET, name_of(step), str(datetime.now(UTC))),
+        )
+
+
+def _continue(conn: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations(_SET)
+    for step in steps:
+        migrations(name=name_of(step))(_on_connection(step))
+    migrations.apply(sqlite_utils.Database(conn, recursive_triggers=False, execute_plugins=False))
+
+
+def name_of(step: Migration) -> str:
+    """What a step is called in the history's record of its migrations."""
+    return step.__name__.strip("_")
+
+
+def _on_connection(step: Migration) -> Callable[..., None]:
     def migrate(db: object) -> None:
         step(db.conn)  # type: ignore[attr-defined]
 
     return migrate
 
+
+_SET = "flakediag"
+_RECORD = (
+    """CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+)""",
+    """CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name")""",
+)
+"""To the letter what sqlite-utils writes, so that it finds its own table when there is a next step."""
 
 _TABLES = (
     """
@@ -222,6 +286,53 @@ CREATE TABLE renames ( -- Former names of tests; what arrives under one of them 
 }
 """Tables that came after the first version, by name."""
 
+PACKED_TABLES = {
+    "sequences": """
+CREATE TABLE sequences ( -- The tests of a run in the order of its report; runs that have the same share one
+  id INTEGER PRIMARY KEY, -- the history's own number for it
+  digest BLOB NOT NULL UNIQUE, -- BLAKE2b-128 of the uncompressed numbers
+  size INTEGER NOT NULL, -- how many there are
+  tests BLOB NOT NULL -- the ids of the tests, packed as 32-bit numbers
+) STRICT
+""",
+    "run_results": """
+CREATE TABLE run_results ( -- The results of a run, a packed column each, in the order of its sequence
+  run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE, -- the run
+  sequence_id INTEGER NOT NULL REFERENCES sequences, -- which tests, in which order
+  outcomes BLOB, -- of last attempts, packed bytes: 0 passed, 1 failed, 2 error, 3 skipped; NULL where all passed
+  attempts BLOB, -- packed 32-bit numbers: 1, or more where a test was retried; NULL where none was
+  durations BLOB -- of last attempts in whole milliseconds, packed 32-bit numbers, -1 for not known; NULL for none known
+) STRICT
+""",
+    "failures": """
+CREATE TABLE failures ( -- One failed attempt of one result
+  run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, -- the run
+  position INTEGER NOT NULL, -- the result's place in the run's columns, from 0
+  attempt INTEGER NOT NULL, -- which attempt failed, from 1
+  test_id INTEGER NOT NULL REFERENCES tests, -- the result's test, once more, to find a test's failures
+  outcome INTEGER NOT NULL, -- 1 failed, 2 error
+  signature_id INTEGER NOT NULL REFERENCES signatures, -- what kind of failure it is
+  detail_id INTEGER REFERENCES failure_details, -- what the report says; NULL where it says nothing
+  duration_ms INTEGER, -- of an attempt before the last one; the last one's stands in run_results
+  PRIMARY KEY (run_id, position, attempt)
+) STRICT, WITHOUT ROWID
+""",
+}
+"""What version 4 brought, by name."""
+
+_FAILURE_OVERVIEW = """
+CREATE VIEW failure_overview AS -- Every failed attempt with its run, test and signature in words
+SELECT p.name AS project, r.id AS run_id, r.started_at, r.branch, r.commit_sha, r.job, r.host,
+       t.id AS test_id, t.classname, t.name, f.position, f.attempt,
+       CASE f.outcome WHEN 1 THEN 'failed' ELSE 'error' END AS outcome,
+       s.text AS signature
+FROM failures f
+JOIN runs r ON r.id = f.run_id
+JOIN projects p ON p.id = r.project_id
+JOIN tests t ON t.id = f.test_id
+JOIN signatures s ON s.id = f.signature_id
+"""
+
 _VIEWS = (
     """
 CREATE VIEW test_overview AS -- Every test with its counters, times as text
@@ -234,18 +345,7 @@ FROM tests t
 JOIN projects p ON p.id = t.project_id
 LEFT JOIN test_counters c ON c.test_id = t.id
 """,
-    """
-CREATE VIEW failure_overview AS -- Every failed attempt with its run, test and signature in words
-SELECT p.name AS project, r.id AS run_id, r.started_at, r.branch, r.commit_sha, r.job, r.host,
-       t.id AS test_id, t.classname, t.name, f.position, f.attempt,
-       CASE f.outcome WHEN 1 THEN 'failed' ELSE 'error' END AS outcome,
-       s.text AS signature
-FROM failures f
-JOIN runs r ON r.id = f.run_id
-JOIN projects p ON p.id = r.project_id
-JOIN tests t ON t.id = f.test_id
-JOIN signatures s ON s.id = f.signature_id
-""",
+    _FAILURE_OVERVIEW,
     """
 CREATE VIEW result_overview AS -- Every result with its run and test in words; narrow it down by run_id
 SELECT p.name AS project, r.id AS run_id, r.started_at, r.branch, r.commit_sha,

@@ -19,6 +19,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -115,6 +116,10 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             return run_reports.load(conn, run_id)
 
+    def has_failures(self) -> bool:
+        with self._snapshot() as conn:
+            return conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+
     def counts(self) -> HistoryCounts:
         with self._snapshot() as conn:
             row = conn.execute(
@@ -151,6 +156,13 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1])
+
+    def outcomes(self, scope: Scope) -> Outcomes:
+        from flakediag.history import outcomes
+
+        with self._snapshot() as conn:
+            newest_first = runs.load(conn, runs.ids_in(conn, scope))
+            return outcomes.load(conn, newest_first[::-1])
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from flakediag.history.columns import NO_DURATION
 from flakediag.model import Order, Run
 
 # SQLite's tools cut text at a NUL, and neither SQLite nor PostgreSQL takes half a surrogate pair. Reports have both.
@@ -59,6 +60,11 @@ def milliseconds(seconds: float | None) -> int | None:
     if seconds is None or not 0 <= seconds <= _LONGEST:  # one comparison that NaN and infinity fail as well
         return None
     return round(seconds * 1000)
+
+
+def stored_milliseconds(seconds: float | None) -> int:
+    """The same in a column, which has a number of its own for what is no duration."""
+    return round(seconds * 1000) if seconds is not None and 0 <= seconds <= _LONGEST else NO_DURATION
 
 
 def seconds(milliseconds: int | None) -> float | None:

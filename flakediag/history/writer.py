@@ -8,6 +8,7 @@ grown since), the results of the known ones are left out and the rest becomes a 
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
 from flakediag.history.pruned import PrunedRun
-from flakediag.history.values import digest, milliseconds, moment, optional_real, optional_text, order_text, text
+from flakediag.history.run_results import Columns, ResultWriter
+from flakediag.history.values import digest, moment, optional_real, optional_text, order_text, stored_milliseconds, text
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
 
 
@@ -44,6 +46,7 @@ class Writer:
         self._sets: dict[bytes, int] = {}
         self._properties: dict[tuple[str, str], int] = {}
         self._failures = FailureWriter(conn, signature_of)
+        self._results = ResultWriter(conn)
         self._counters = Counters(conn)
 
     def add(self, report: RunReport) -> Stored:
@@ -95,27 +98,26 @@ class Writer:
         self._counters.flush()
 
     def _add_run(self, project: int, run: Run, results: tuple[CaseResult, ...]) -> int:
-        rows: list[tuple[int, int, int, int, int | None]] = []
-        ended: dict[int, set[int]] = {int(outcome): set() for outcome in Outcome}  # outcome → tests
-        special = []  # what did not simply pass: position, test, result
+        # Once for every result that is stored: column by column is what Python does quickest.
         known = self._tests[project]
-        for position, result in enumerate(results):  # the hot loop: once for every result that is stored
-            test = known.get(result.test)
-            if test is None:
-                test = self._find_test(project, result.test)
-            outcome = int(result.outcome)
-            attempts = len(result.earlier) + 1
-            rows.append((position, test, outcome, attempts, milliseconds(result.duration)))
-            ended[outcome].add(test)
-            if outcome or attempts > 1:
-                special.append((position, test, result))
-        executed = ended[Outcome.PASSED] | ended[Outcome.FAILED] | ended[Outcome.ERROR]
-        executed |= {test for _, test, result in special if result.earlier}  # also where it was skipped in the end
-        skipped = ended[Outcome.SKIPPED] - executed
-        outcomes = [row[2] for row in rows]
-        counted = _Counts(len(rows), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
+        tests = [known.get(result[0]) or self._find_test(project, result[0]) for result in results]
+        outcomes = bytes([result[1] for result in results])
+        special = [  # what did not simply pass: position, test, result
+            (position, tests[position], result) for position, result in enumerate(results) if result[1] or result[4]
+        ]
+        attempts = array("i", [1]) * len(results)
+        for position, _, result in special:
+            attempts[position] = result.attempts
+        executed = set(tests)
+        if Outcome.SKIPPED in outcomes:
+            # Executed: what ended otherwise, also in another place of the run, or was skipped only in the end.
+            executed = {test for test, outcome in zip(tests, outcomes, strict=True) if outcome != Outcome.SKIPPED}
+            executed |= {test for _, test, result in special if result.earlier}
+        skipped = set(tests) - executed
+        counted = _Counts(len(tests), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
         run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
-        self._conn.executemany(f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, ?)", rows)
+        durations = array("i", [stored_milliseconds(result[2]) for result in results])
+        self._results.write(run_id, Columns(array("i", tests), outcomes, attempts, durations))
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
         if not run.experiment:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from flakediag.analysis.diagnose import framework_of
+from flakediag.analysis.frameworks import framework_of
 from flakediag.model import Identity, QuarantineEntry, RunnerSelection
 from flakediag.quarantine import patterns, scripts
 

@@ -53,7 +53,7 @@ def _text(decision: GateDecision, out: Screen, limit: int) -> None:
     if decision.unplaced:
         out.line(f"{plural(decision.unplaced, 'test')} of no known file: no rule for a path or an owner", indent=6)
     if decision.status is GateStatus.TRIPPED and decision.offenders:
-        out.line(("what to do about each: flakediag report", "dim"), indent=6)
+        out.line(("why, and what to do about each: flakediag report", "dim"), indent=6)
 
 
 def _alone(decision: GateDecision) -> GateResult:
@@ -87,7 +87,7 @@ def _offenders(result: GateResult, out: Screen, limit: int) -> None:
         out.line(
             (f"{finding.rank or place:>3}  ", "dim"),
             (wording.test_id(finding), "bold"),
-            f"  {wording.rate(finding)}  {wording.cause(finding.cause)}",
+            f"  {wording.rate(finding)}" + (f"  {wording.cause(finding.cause)}" if finding.cause else ""),
             indent=1,
             hang=5,
         )

@@ -1,9 +1,11 @@
 """The gate: three answers, never a silent pass."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
+import numpy as np
 import pytest
 
+from flakediag.analysis.flaky import Flakes
 from flakediag.analysis.gate import Part, beyond_doubt, decide, tightened
 from flakediag.analysis.rates import rate_of
 from flakediag.model import (
@@ -16,13 +18,12 @@ from flakediag.model import (
     Identity,
     Metric,
     Ratchet,
-    Report,
     SuiteRates,
     Verdict,
 )
 
 
-def report(flaky: int = 2, of: int = 100, runs: int = 30) -> Report:
+def flakes(flaky: int = 2, of: int = 100, runs: int = 30) -> Flakes:
     tests = [
         Finding(
             test=Identity("c", f"t{i}"),
@@ -34,16 +35,12 @@ def report(flaky: int = 2, of: int = 100, runs: int = 30) -> Report:
         )
         for i in range(flaky)
     ]
-    broken = Finding(
-        test=Identity("c", "b"), verdict=Verdict.BROKEN, runs=runs, failures=9, rate=rate_of(9, 9), framework="go"
-    )
-    return Report(
-        generated_at=datetime(2026, 1, 1, tzinfo=UTC),
-        project="p",
-        branch=None,
-        history=HistorySummary(runs, of, runs * of, None, None),
+    return Flakes(
+        summary=HistorySummary(runs, of, runs * of, None, None),
         rates=SuiteRates(rate_of(flaky, of), rate_of(6, 30), rate_of(3, 3000)),
-        tests=(*tests, broken),
+        tests=tuple(tests),
+        counted=np.ones(runs, dtype=np.bool_),
+        flaky=np.arange(of) < flaky,
     )
 
 
@@ -64,7 +61,7 @@ def policy(limit: float, metric: Metric = Metric.TESTS, **more: object) -> GateP
 def test_a_strict_gate_holds_the_rate_itself_against_the_threshold(
     metric: Metric, threshold: float, status: GateStatus
 ) -> None:
-    assert decide(report(), policy(threshold, metric, strict=True)).status is status
+    assert decide(flakes(), policy(threshold, metric, strict=True)).status is status
 
 
 @pytest.mark.parametrize(
@@ -79,16 +76,16 @@ def test_a_strict_gate_holds_the_rate_itself_against_the_threshold(
 def test_without_strict_the_interval_must_lie_above_the_threshold(
     flaky: int, of: int, threshold: float, status: GateStatus
 ) -> None:
-    assert decide(report(flaky, of), policy(threshold)).status is status
+    assert decide(flakes(flaky, of), policy(threshold)).status is status
 
 
 def test_a_pass_by_the_benefit_of_the_doubt_says_so() -> None:
-    reason = decide(report(), policy(0.01)).reason
+    reason = decide(flakes(), policy(0.01)).reason
     assert reason == (
         "above the limit, but not beyond doubt: at least 0.55 % by the interval, and it takes 3 of 100 to trip; "
         "--strict would trip"
     )
-    assert decide(report(3), policy(0.01)).status is GateStatus.TRIPPED
+    assert decide(flakes(3), policy(0.01)).status is GateStatus.TRIPPED
 
 
 @pytest.mark.parametrize(("of", "limit"), [(100, 0.01), (9360, 0.03), (7, 0.5), (1, 0.0), (3, 0.99)])
@@ -98,20 +95,20 @@ def test_what_it_takes_to_trip_is_the_smallest_count_that_does(of: int, limit: f
     assert count == 0 or rate_of(count - 1, of).low <= limit
 
 
-@pytest.mark.parametrize("subject", [report(runs=0, of=0, flaky=0), report(runs=9), report(of=0, flaky=0)])
-def test_too_little_history_is_not_a_pass(subject: Report) -> None:
+@pytest.mark.parametrize("subject", [flakes(runs=0, of=0, flaky=0), flakes(runs=9), flakes(of=0, flaky=0)])
+def test_too_little_history_is_not_a_pass(subject: Flakes) -> None:
     assert decide(subject, policy(0.5)).status is GateStatus.NOT_ENOUGH_EVIDENCE
 
 
 def test_only_flaky_tests_are_offenders_and_a_baseline_excuses_the_known_ones() -> None:
-    decision = decide(report(), policy(0.0, min_runs=1, baseline="main"), flaky_before={"c::t0"})
+    decision = decide(flakes(), policy(0.0, min_runs=1, baseline="main"), flaky_before={"c::t0"})
     assert [t.id for t in decision.offenders] == ["c::t1"]
     assert (decision.rate.count, decision.status) == (1, GateStatus.TRIPPED)
 
 
 def test_a_baseline_needs_the_tests_metric() -> None:
     with pytest.raises(ValueError, match="baseline"):
-        decide(report(), policy(0.1, Metric.RUNS, baseline="main"))
+        decide(flakes(), policy(0.1, Metric.RUNS, baseline="main"))
 
 
 # --- several rules ---------------------------------------------------------------------------------------------
@@ -121,7 +118,7 @@ API = GateRule(metric=Metric.TESTS, limit=0.1, path="tests/api/**")
 
 def several(part: Part, *, whole: float = 0.5) -> GateDecision:
     rules = (GateRule(metric=Metric.TESTS, limit=whole), API)
-    return decide(report(10), GatePolicy(rules=rules), parts={API: part})
+    return decide(flakes(10), GatePolicy(rules=rules), parts={API: part})
 
 
 def test_every_rule_has_its_result_and_any_of_them_trips_the_gate() -> None:
@@ -157,7 +154,7 @@ def held(count: int, of: int = 100, flaky: int | None = None) -> Ratchet:
 def test_the_ratchet_trips_on_a_worse_rate_and_on_a_new_flaky_test(
     stored: Ratchet, status: GateStatus, offenders: list[str]
 ) -> None:
-    decision = decide(report(), GatePolicy(rules=(), ratchet=stored))
+    decision = decide(flakes(), GatePolicy(rules=(), ratchet=stored))
     assert decision.status is status
     assert [f.id for f in decision.offenders] == offenders
 

@@ -20,7 +20,6 @@ from flakediag.analysis.inject import (
     survey,
 )
 from flakediag.analysis.outage import outages
-from flakediag.analysis.rates import failed_attempts
 from flakediag.analysis.signature import signature_of
 from flakediag.analysis.window import Window
 from flakediag.model import Category, Order
@@ -51,7 +50,7 @@ def test_a_plant_fails_in_its_runs_and_nothing_else_changes(kind: Kind) -> None:
     assert np.array_equal(after.durations[:, others], window.durations[:, others])
     assert np.array_equal(after.positions, window.positions)
     assert tuple(f for f in after.failures if f.test != made.test) == window.failures
-    failed = failed_attempts(after)[:, made.test]
+    failed = after.failed[:, made.test]
     assert tuple(np.flatnonzero(failed)) == made.runs
     assert 0 < len(made.runs) < len(window.runs)
     assert {f.signature for f in after.failures if f.test == made.test} == {signature_of(made.words)}
@@ -219,7 +218,7 @@ def test_shuffled_runs_are_added_behind_and_pass() -> None:
     after = shuffled_on(window, 5, seed=1)
     assert len(after.runs) == 25
     assert np.array_equal(after.outcomes[:20], window.outcomes)
-    assert not failed_attempts(after)[20:].any()
+    assert not after.failed[20:].any()
     assert np.array_equal(np.sort(after.positions[20:], axis=1), np.tile(np.arange(60), (5, 1)))
     assert len(np.unique(after.positions[20:], axis=0)) == 5
     assert after.serial[20:].all()

@@ -3,11 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import on_server
 import pytest
 from private_server import PrivateServer, missing, private_server
 
-from flakediag.history import History
 from flakediag.location import Location
 
 
@@ -29,8 +27,7 @@ def server() -> Iterator[PrivateServer]:
 @pytest.fixture
 def address(server: PrivateServer) -> str:
     """An empty history on the server."""
-    History.open(server.address, "write").close()
-    on_server.empty(server.address)
+    server.empty()
     return server.address
 
 
@@ -46,11 +43,10 @@ def another(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Gives the place of an empty history, as often as it is called; on a server it is the same one, emptied."""
     if request.param == "sqlite":
         return lambda: tmp_path_factory.mktemp("another") / "history.db"
-    address: str = request.getfixturevalue("server").address
+    server: PrivateServer = request.getfixturevalue("server")
 
     def emptied() -> Location:
-        History.open(address, "write").close()
-        on_server.empty(address)
-        return address
+        server.empty()
+        return server.address
 
     return emptied

@@ -7,13 +7,15 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import on_server
 
 from flakediag import upkeep
 from flakediag.analysis.window import Window
-from flakediag.history import History, HistoryCounts, Stored
+from flakediag.history import History, HistoryCounts, Stored, run_results, schema
 from flakediag.location import Location
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Order, Outcome, Run, RunReport, Scope
 
@@ -62,6 +64,13 @@ def suite(name: str, *, hours: float = 0, fails: tuple[str, ...] = (), **more: A
     return report(name, *(failed(n) if n in fails else passed(n) for n in names), hours=hours, **more)
 
 
+def shuffled(name: str, tests: int, *others: CaseResult, hours: float = 0) -> RunReport:
+    """A run of so many passing tests, in an order and with durations of its own: nothing that packs away."""
+    draw = Random(name)
+    order = draw.sample(range(tests), tests)
+    return report(name, *(passed(f"test_{n}", draw.randrange(60_000) / 1000) for n in order), *others, hours=hours)
+
+
 EVERYTHING = Scope(days=100_000, max_runs=1_000_000)
 
 
@@ -90,6 +99,30 @@ def told(window: Window) -> tuple[Any, ...]:
         [None if d != d else round(d, 3) for d in window.duration.tolist()],
         window.failures,
     )
+
+
+def as_before_packing(fresh: Path, step: int, path: Path) -> None:
+    """Write what stands in `fresh` to `path` as a history of an earlier version, which had a row for each result."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("BEGIN IMMEDIATE")
+        schema.apply(conn, upto=step)
+        conn.execute("COMMIT")
+        conn.execute("ATTACH ? AS fresh", (str(fresh),))
+        there = {name for (name,) in conn.execute("SELECT name FROM fresh.sqlite_schema WHERE type = 'table'")}
+        for (name,) in conn.execute(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> '_sqlite_migrations'"
+        ).fetchall():
+            if name in there:
+                conn.execute(f"INSERT INTO main.{name} SELECT * FROM fresh.{name}")
+    with closing(sqlite3.connect(fresh)) as source, closing(sqlite3.connect(path)) as conn:
+        for (run_id,) in source.execute("SELECT run_id FROM run_results").fetchall():
+            rows = zip(*run_results.read(source, run_id), strict=True)
+            conn.executemany(
+                f"INSERT INTO results VALUES ({run_id}, ?, ?, ?, ?, nullif(?, -1))",
+                ((position, *row) for position, row in enumerate(rows)),
+            )
+        conn.commit()
 
 
 def everything_in(place: Location) -> dict[str, list[Any]]:

@@ -61,9 +61,8 @@ def everything_in(address: str) -> dict[str, list[Any]]:
         return {table: sorted(map(repr, conn.execute(f"SELECT * FROM flakediag.{table}"))) for table in TABLES}
 
 
-def empty(address: str) -> None:
+def empty(conn: psycopg.Connection[Any]) -> None:
     """Make the history what it was when it was new."""
-    with psycopg.connect(address, autocommit=True) as conn:
-        for table in TABLES:
-            conn.execute(f"DELETE FROM flakediag.{table}")
-        conn.execute("ALTER SEQUENCE flakediag.run_numbers RESTART")
+    for table in TABLES:
+        conn.execute(f"DELETE FROM flakediag.{table}")
+    conn.execute("ALTER SEQUENCE flakediag.run_numbers RESTART")

@@ -14,6 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import on_server
+import psycopg
+
+from flakediag.history import History
+
 _NUMBERS = itertools.count(1)
 _PLACES = (Path("/usr/lib/postgresql"), Path("/usr/local/opt/postgresql"))
 
@@ -47,6 +52,13 @@ class PrivateServer:
         name = f"made_{next(_NUMBERS)}"
         run("createdb", "-h", str(self.folder), "-p", str(self.port), "-U", "owner", name, account=self.account)
         return self.address_of("owner", name)
+
+    def empty(self) -> None:
+        """Make the history in `flakediag` what it was when it was new."""
+        with psycopg.connect(self.address, autocommit=True) as conn:
+            if conn.execute("SELECT to_regclass('flakediag.runs')").fetchone() == (None,):
+                History.open(self.address, "write").close()
+            on_server.empty(conn)
 
     def stop(self, mode: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")

@@ -9,7 +9,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history_samples import counts_of, everything_in, failed, passed, report, store, suite, told, window_of
+from history_samples import (
+    as_before_packing,
+    counts_of,
+    everything_in,
+    failed,
+    shuffled,
+    store,
+    suite,
+    told,
+    window_of,
+)
 
 from flakediag import upkeep
 from flakediag.errors import HistoryError, UsageError
@@ -98,7 +108,7 @@ def test_rows_that_nothing_needs_are_only_a_note(history: Path) -> None:
 
 
 def test_much_free_space_is_a_note_and_given_back(path: Path) -> None:
-    store(path, *(report(f"r{n}", *(passed(f"test_{i}") for i in range(2000)), hours=n) for n in range(10)))
+    store(path, *(shuffled(f"r{n}", 2000, hours=n) for n in range(60)))
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("DELETE FROM runs WHERE id > 1")
@@ -145,10 +155,7 @@ def large(path: Path) -> Path:
     """A history of many pages, all of them in the file."""
     store(
         path,
-        *(
-            report(f"r{n}", *(passed(f"test_{i}") for i in range(300)), failed("test_f", text=f"{n}" * 500), hours=n)
-            for n in range(40)
-        ),
+        *(shuffled(f"r{n}", 900, failed("test_f", text=f"{n}" * 500), hours=n) for n in range(40)),
     )
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -160,7 +167,7 @@ def page_of_results(path: Path) -> int:
     with closing(sqlite3.connect(path)) as conn:
         (size,) = conn.execute("PRAGMA page_size").fetchone()
         try:
-            rows = conn.execute("SELECT pageno FROM dbstat WHERE name = 'results' AND pagetype = 'leaf'").fetchall()
+            rows = conn.execute("SELECT pageno FROM dbstat WHERE name = 'run_results' AND pagetype = 'leaf'").fetchall()
         except sqlite3.OperationalError:
             pytest.skip("this SQLite has no dbstat")
     return (int(rows[len(rows) // 2][0]) - 1) * int(size)
@@ -224,8 +231,19 @@ def test_a_history_of_an_earlier_version_is_saved_whole(path: Path, tmp_path: Pa
     runs = [suite(f"r{n}", hours=n, fails=("test_b",)) for n in range(3)]
     store(path, *runs)
     before = told(window_of(path))[:-1]  # without the failures: `store` masks nothing in their texts
-    edit(path, *(f"DROP TABLE {name}" for name in schema.LATER_TABLES), f"PRAGMA user_version = {step}")
-    checkup = upkeep.checkup(path, salvage=tmp_path / "rescued.db")
+    as_before_packing(path, step, tmp_path / "earlier.db")
+    checkup = upkeep.checkup(tmp_path / "earlier.db", salvage=tmp_path / "rescued.db")
     assert checkup.salvaged is not None
     assert (checkup.salvaged.runs, checkup.salvaged.lost) == (3, 0)
     assert told(window_of(tmp_path / "rescued.db"))[:-1] == before
+
+
+def test_columns_that_are_damaged_are_found_and_their_run_is_dropped_so_that_it_can_be_read_again(path: Path) -> None:
+    runs = [shuffled(f"r{n}", 50, hours=n) for n in range(3)]
+    store(path, *runs)
+    edit(path, "UPDATE run_results SET durations = zeroblob(length(durations)) WHERE run_id = 2")
+    assert problems(upkeep.checkup(path)) == {"totals"}
+    [done, *_] = upkeep.checkup(path, repair=True).repaired or ()
+    assert done == "dropped 1 runs whose results were damaged: ingest their reports again"
+    assert upkeep.checkup(path).sound
+    assert [stored.duplicate for stored in store(path, *runs)] == [True, False, True]

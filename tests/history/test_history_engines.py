@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,6 @@ from history_samples import (
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from on_server import empty
 from private_server import PrivateServer
 
 from flakediag.errors import UsageError
@@ -92,15 +92,15 @@ limits = st.builds(Limits, st.sampled_from([None, 0, 20, 40]), st.sampled_from([
 class Engines(RuleBasedStateMachine):
     """One history in a file, one on the server; every rule does the same to both."""
 
-    address: str
+    server: PrivateServer
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        empty(self.address)
+        self.server.empty()
         file = Path(self.folder.name, "history.db")
-        self.histories = [History.open(file, "write"), History.open(self.address, "write")]
-        self.places = (file, self.address)
+        self.histories = [History.open(file, "write"), History.open(self.server.address, "write")]
+        self.places = (file, self.server.address)
         self.texts_alike = True  # as long as nothing was taken away that leaves unused texts behind
 
     def both(self, verb: Any) -> Any:
@@ -157,6 +157,7 @@ class Engines(RuleBasedStateMachine):
                 self.both(lambda history, asked=asked: history.tests(asked))
                 self.both(lambda history, asked=asked: history.summary(asked))
                 self.both(lambda history, asked=asked: told(history.window(asked)))
+                self.both(lambda history, asked=asked: outcomes_in(history, asked))
 
     @invariant()
     def what_moves_is_the_same(self) -> None:
@@ -173,18 +174,23 @@ class Engines(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
+def outcomes_in(history: History, scope: Scope) -> tuple[Any, ...]:
+    found = history.outcomes(scope)
+    flags = (found.executed, found.failed, found.ended_failed, found.recovered)
+    return found.runs, found.tests, found.results, *(each.tolist() for each in flags)
+
+
 def answer(verb: Any, history: History) -> Any:
     """What the verb gives, or the user error that it ends in."""
     try:
         return verb(history)
     except UsageError as error:
-        return error.message
+        return re.sub("^run [0-9]+ ", "some run ", error.message)  # there may be several
 
 
 @pytest.mark.slow
 def test_both_engines_do_and_say_the_same(server: PrivateServer) -> None:
-    History.open(server.address, "write").close()
-    machine = type("OnThisServer", (Engines,), {"address": server.address})
+    machine = type("OnThisServer", (Engines,), {"server": server})
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(

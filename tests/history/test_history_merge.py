@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from history_samples import (
     EVERYTHING,
+    as_before_packing,
     counts_of,
     everything_in,
     failed,
@@ -33,7 +34,6 @@ from history_samples import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_history_migrations import made_at_step
 
 from flakediag import service, upkeep
 from flakediag.errors import HistoryError
@@ -227,17 +227,12 @@ def test_runs_that_overlap_both_stay_and_it_is_said(tmp_path: Path) -> None:
 def test_an_older_source_is_read_and_not_changed(tmp_path: Path, step: int) -> None:
     old, fresh = tmp_path / "old.db", tmp_path / "fresh.db"
     store(fresh, suite("r"))
-    with closing(made_at_step(old, step)) as conn:
-        conn.execute("ATTACH ? AS fresh", (str(fresh),))
-        for (name,) in conn.execute(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> '_sqlite_migrations'"
-        ).fetchall():
-            conn.execute(f"INSERT INTO main.{name} SELECT * FROM fresh.{name}")
+    as_before_packing(fresh, step, old)
     before = everything_in(old)
     upkeep.merge(tmp_path / "new.db", [old])
     assert counts_of(tmp_path / "new.db").results == 5
     assert everything_in(old) == before
-    assert "pruned_runs" not in before
+    assert "run_results" not in before
 
 
 def test_nothing_is_written_where_a_source_is_no_history(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history_samples import counts_of, everything_in, store, suite, told, window_of
+from history_samples import as_before_packing, counts_of, everything_in, store, suite, told, window_of
 
 from flakediag.errors import HistoryError
 from flakediag.history import History, schema
@@ -51,18 +53,33 @@ def test_a_fresh_history_says_what_it_is(path: Path) -> None:
         }
 
 
+def test_a_new_history_is_the_same_as_one_made_by_sqlite_utils(path: Path, tmp_path: Path) -> None:
+    store(path)
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("BEGIN IMMEDIATE")
+        schema._continue(conn, schema.MIGRATIONS)
+        conn.execute("COMMIT")
+    assert schema_of(path) == schema_of(other)
+
+
+def test_a_new_history_needs_no_pandas(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from flakediag.history import History\n"
+        f"History.open(Path({str(path)!r}), 'write').close()\n"
+        "assert 'sqlite_utils' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_an_earlier_history_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, step: int, mode: str) -> None:
     earlier, fresh = tmp_path / "earlier.db", tmp_path / "fresh.db"
     runs = [suite(f"r{n}", hours=n, fails=("test_b",)) for n in range(3)]
     store(fresh, *runs)
-    with closing(made_at_step(earlier, step)) as conn:
-        conn.execute("ATTACH ? AS fresh", (str(fresh),))
-        for (name,) in conn.execute(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> '_sqlite_migrations'"
-        ).fetchall():
-            conn.execute(f"INSERT INTO main.{name} SELECT * FROM fresh.{name}")
+    as_before_packing(fresh, step, earlier)
     History.open(earlier, mode).close()  # type: ignore[arg-type]
     assert pragma(earlier, "user_version") == schema.VERSION
     assert schema_of(earlier) == schema_of(fresh)
@@ -105,11 +122,25 @@ def test_names_of_migrations_never_change() -> None:
         "_everything_that_is_kept",
         "_views_for_people",
         "_pruned_runs_and_renames",
+        "_results_packed",
     ]
 
 
 def test_every_migration_says_why() -> None:
     assert all(step.__doc__ for step in schema.MIGRATIONS)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_places_move_up_where_rows_of_an_earlier_history_were_deleted_by_hand(tmp_path: Path, step: int) -> None:
+    earlier, fresh = tmp_path / "earlier.db", tmp_path / "fresh.db"
+    store(fresh, suite("r", fails=("test_d",)))
+    as_before_packing(fresh, step, earlier)
+    with closing(sqlite3.connect(earlier)) as conn:
+        conn.execute("DELETE FROM results WHERE position = 1")
+        conn.commit()
+    window = window_of(earlier)
+    assert window.outcome.tolist() == [0, 0, 1, 0]
+    assert [(failure.position, window.tests[failure.test].name) for failure in window.failures] == [(2, "test_d")]
 
 
 def test_an_old_history_that_cannot_be_written_is_an_error_and_not_a_crash(path: Path) -> None:

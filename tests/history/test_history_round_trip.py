@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,16 +193,6 @@ def test_more_attempts_than_a_byte_holds_are_cut_in_the_window_only(place: Locat
 
 def replace_earlier(result: CaseResult, attempts: tuple[Attempt, ...]) -> CaseResult:
     return result._replace(earlier=attempts)
-
-
-def test_rows_deleted_by_hand_leave_the_others_in_their_places(path: Path) -> None:
-    store(path, suite("r", fails=("test_d",)))
-    with closing(sqlite3.connect(path)) as conn:
-        conn.execute("DELETE FROM results WHERE position = 1")
-        conn.commit()
-    window = window_of(path)
-    assert window.position.tolist() == [0, 2, 3, 4]
-    assert window.outcome.tolist() == [0, 0, 1, 0]
 
 
 def test_moments_are_kept_in_utc(place: Location) -> None:

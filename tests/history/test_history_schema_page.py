@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def test_writing_the_page_anew_changes_only_the_tables(tmp_path: Path) -> None:
     assert written.startswith("before\n")
     assert written.endswith("after\n")
     assert "stale" not in written
-    assert "### results" in written
+    assert "### run_results" in written
 
 
 def test_there_are_three_queries_to_begin_with() -> None:
@@ -67,8 +69,14 @@ def test_what_nobody_explains_cannot_be_released(statement: str, complaint: str)
             describe.describe(conn)
 
 
-def test_result_overview_names_outcomes(path: Path) -> None:
+def test_the_program_on_the_page_reads_the_packed_columns(path: Path) -> None:
     store(path, suite("r", fails=("test_c",)))
-    with closing(sqlite3.connect(path)) as conn:
-        rows = conn.execute("SELECT name, outcome, duration_ms FROM result_overview WHERE run_id = 1").fetchall()
-    assert rows[1:3] == [("test_b", "passed", 250), ("test_c", "failed", 500)]
+    [program] = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["test_a", "0", "250"],
+        ["test_b", "0", "250"],
+        ["test_c", "1", "500"],
+        ["test_d", "0", "250"],
+        ["test_e", "0", "250"],
+    ]

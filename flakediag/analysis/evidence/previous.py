@@ -31,7 +31,6 @@ from flakediag.analysis.order.hypotheses import Writers
 from flakediag.analysis.order.marginal import log_marginal, log_sum, mixture
 from flakediag.analysis.order.study import Case
 from flakediag.analysis.order.units import NEVER, Rows
-from flakediag.analysis.rates import failed_attempts
 from flakediag.analysis.stretches import stretches
 from flakediag.analysis.succession import Succession, succession
 from flakediag.analysis.weights import weights
@@ -69,7 +68,7 @@ class _Look:
         self.groups, self.scales = case.setting.groups, case.setting.scales
         self.rates = Rates(mixture(figures["when_bad"]), mixture(figures["when_good"]), case.setting.chance)
         itself = np.arange(len(window.runs), dtype=np.int32)
-        failed = failed_attempts(window)
+        failed = window.failed
         varied = len(np.unique(case.orders.classes[case.orders.trusted])) > 1
         self.before, self.same, self.after = (
             Lagged(window, case.candidates, neighbour, lag, order.gap, figures, self.rates, failed, varied, company)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -22,13 +23,13 @@ def count(conn: Connection, heads: Sequence[Head]) -> tuple[CountedTest, ...]:
     oldest_first = heads[::-1]
     tests = _members(conn, heads)
     runs, skips, last = (np.zeros(len(tests), dtype=np.int64) for _ in range(3))
-    for moment, (_, loaded) in enumerate(results.load(conn, oldest_first)):
+    for moment, (_, loaded) in enumerate(results.load(conn, oldest_first, durations=False)):
         index = np.searchsorted(tests, loaded.tests)
         executed, skipped = (np.unique(index[places]) for places in loaded.sets)
         runs[executed] += 1
         skips[np.setdiff1d(skipped, executed)] += 1
         last[index] = moment
-    failed = failures.failing_runs(conn, heads)
+    failed = Counter(test for test, _ in failures.failing(conn, heads))
     first = _first_seen(conn, project, tests)
     names = reading.names(conn, project, tests.tolist())
     return tuple(
@@ -36,7 +37,7 @@ def count(conn: Connection, heads: Sequence[Head]) -> tuple[CountedTest, ...]:
             CountedTest(
                 test=names[test],
                 runs=int(runs[index]),
-                failures=failed.get(test, 0),
+                failures=failed[test],
                 skips=int(skips[index]),
                 last_run=oldest_first[last[index]].run.started_at,
                 first_seen=first.get(test),

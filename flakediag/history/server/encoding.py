@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from flakediag.history import details
-from flakediag.history.columns import NO_DURATION
 from flakediag.history.failures import failed_attempts
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.server.keys import project_key, test_key
-from flakediag.history.values import digest, milliseconds, text
+from flakediag.history.values import digest, stored_milliseconds, text
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Run, RunReport
 
 _NOTHING = FailureDetail("", "", "")
@@ -169,7 +168,7 @@ class Encoder:
                 ]
         columns.outcomes = bytearray(result.outcome for result in report.results)
         columns.attempts = array("i", [len(result.earlier) + 1 for result in report.results])
-        columns.durations = array("i", map(_duration, (result.duration for result in report.results)))
+        columns.durations = array("i", [stored_milliseconds(result.duration) for result in report.results])
         return Parcel(project=project, run=report.run, files=report.files, content=columns)
 
     def pruned(self, pruned: PrunedRun) -> Parcel:
@@ -205,11 +204,6 @@ class Encoder:
         key = digest(stored.encode())
         self.signatures[key] = stored
         return key
-
-
-def _duration(seconds: float | None) -> int:
-    kept = milliseconds(seconds)
-    return NO_DURATION if kept is None else kept
 
 
 def places(tests: Iterable[int], roster: Iterable[int]) -> Iterator[int]:

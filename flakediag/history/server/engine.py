@@ -22,6 +22,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -159,6 +160,10 @@ class ServerHistory(History):
 
         return self._server.transact(lambda conn: moving.report(conn, run_id))
 
+    def has_failures(self) -> bool:
+        query = "SELECT 1 FROM flakediag.failures LIMIT 1"
+        return self._server.transact(lambda conn: conn.execute(query).fetchone() is not None)
+
     def counts(self) -> HistoryCounts:
         def counts(conn: Connection) -> HistoryCounts:
             row = conn.execute(_COUNTS).fetchone()
@@ -188,6 +193,11 @@ class ServerHistory(History):
         from flakediag.history.server import windows
 
         return self._server.transact(lambda conn: windows.load(conn, reading.heads_in(conn, scope)[::-1]))
+
+    def outcomes(self, scope: Scope) -> Outcomes:
+        from flakediag.history.server import outcomes
+
+        return self._server.transact(lambda conn: outcomes.load(conn, reading.heads_in(conn, scope)[::-1]))
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 

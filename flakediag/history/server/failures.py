@@ -53,20 +53,17 @@ def load(conn: Connection, heads: Sequence[Head]) -> list[StoredFailure]:
     ]
 
 
-def failing_runs(conn: Connection, heads: Sequence[Head]) -> dict[int, int]:
-    """Test → in how many of these runs of one project an attempt of it failed."""
+def failing(conn: Connection, heads: Sequence[Head]) -> set[tuple[int, int]]:
+    """(test, run) for each test of which an attempt failed in one of these runs of one project."""
     if not heads:
-        return {}
+        return set()
     project = heads[0].project
     rows = conn.execute(
         "SELECT DISTINCT test, run FROM flakediag.failures WHERE project = %s AND month = ANY(%s) AND run = ANY(%s)",
         (project, list({head.month for head in heads}), [head.number for head in heads]),
     )
     now = renames(conn, project)
-    counted: dict[int, int] = {}
-    for test, _ in {(_present(now, test), run) for test, run in rows}:
-        counted[test] = counted.get(test, 0) + 1
-    return counted
+    return {(_present(now, test), run) for test, run in rows}
 
 
 def _present(now: dict[int, int], test: int) -> int:

@@ -60,25 +60,26 @@ def _present(tests: Keys, now: dict[int, int]) -> Keys:
     return np.fromiter((now.get(test, test) for test in tests.tolist()), dtype=np.int64, count=len(tests))
 
 
-def load(conn: Connection, heads: Sequence[Head]) -> Iterator[tuple[Head, RunResults]]:
-    """The results of these runs of one project, in their order; not of pruned ones."""
+def load(conn: Connection, heads: Sequence[Head], *, durations: bool = True) -> Iterator[tuple[Head, RunResults]]:
+    """The results of these runs of one project, in their order; not of pruned ones. Durations are most of the bytes."""
     if not heads:
         return
     project = heads[0].project
     known = rosters(conn, project, (head.roster for head in heads))
     for start in range(0, len(heads), _AT_ONCE):
         some = heads[start : start + _AT_ONCE]
-        packed = _packed(conn, project, {head.month for head in some}, [head.number for head in some])
+        packed = _packed(conn, project, {head.month for head in some}, [head.number for head in some], durations)
         for head in some:
             if not head.pruned:
                 yield head, _unpacked(known[head.roster], head.results, *packed[head.number])
 
 
 def _packed(
-    conn: Connection, project: int, months: Collection[int], runs: Sequence[int]
+    conn: Connection, project: int, months: Collection[int], runs: Sequence[int], durations: bool
 ) -> dict[int, tuple[bytes | None, ...]]:
     rows = conn.execute(
-        "SELECT run, places, outcomes, attempts, durations FROM flakediag.run_results"
+        f"SELECT run, places, outcomes, attempts, {'durations' if durations else 'NULL::bytea'}"
+        " FROM flakediag.run_results"
         " WHERE project = %s AND month = ANY(%s) AND run = ANY(%s)",
         (project, list(months), list(runs)),
         binary=True,  # bytes as they are, not as hexadecimal digits

@@ -21,7 +21,7 @@ _MOST_ATTEMPTS = 127  # what the window's type holds
 def load(conn: Connection, heads: Sequence[Head]) -> Window:
     """The window of these runs of one project, oldest first."""
     loaded = [each for _, each in results.load(conn, heads)]
-    names, index, index_of = _tests(conn, heads, loaded)
+    names, index, index_of = tests(conn, heads, loaded)
     sizes = np.array([len(each.places) for each in loaded], dtype=np.int64)
     duration = _joined([each.milliseconds for each in loaded], np.int32).astype(np.float32)
     duration[duration < 0] = np.nan
@@ -43,7 +43,7 @@ def _joined(parts: Sequence[NDArray[_T]], dtype: type[_T]) -> NDArray[_T]:
     return np.concatenate([np.empty(0, dtype=dtype), *parts])
 
 
-def _tests(
+def tests(
     conn: Connection, heads: Sequence[Head], loaded: Sequence[results.RunResults]
 ) -> tuple[tuple[Identity, ...], dict[int, int], dict[int, NDArray[np.int32]]]:
     """The tests by name; key → place among them; and for each roster (by its `id`) the places of its tests."""
