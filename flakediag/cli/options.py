@@ -110,7 +110,7 @@ class HistoryLocation(click.ParamType):  # type: ignore[type-arg]  # not generic
         try:
             return location(str(value))
         except ValueError as problem:
-            self.fail(f"{value!r} {problem}", param, ctx)
+            self.fail(f"{shown(str(value))!r} {problem}", param, ctx)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
