@@ -13,14 +13,14 @@ from flakediag.history.server.connecting import Connection
 STEPS = 0x666C616B01  # the schema is being brought up to date
 CONTENT = 0x666C616B02  # rows are added (shared), or taken away
 
+ALONE, SHARED = "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"
 _NOT_HERE = (errors.FeatureNotSupported, errors.UndefinedFunction)
 
 
 def take(conn: Connection, lock: int, *, shared: bool = False) -> None:
     """Hold `lock` until the caller's transaction ends."""
-    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     try:
         with conn.transaction():
-            conn.execute(f"SELECT {function}(%s)", (lock,))
+            conn.execute(f"SELECT {SHARED if shared else ALONE}(%s)", (lock,))
     except _NOT_HERE:
         return

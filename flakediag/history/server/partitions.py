@@ -16,8 +16,9 @@ from flakediag.history.server.keys import month_of, next_month
 BY_MONTH = ("run_results", "failures", "signatures", "details")
 """The tables with a partition for each month."""
 
-_AHEAD = 4  # months: prune, which makes them, should run more often than that
+AHEAD = 4  # months: prune, which makes them, should run more often than that
 
+PARTITIONED = "PARTITION BY RANGE (month)"
 _NOT_HERE = (errors.FeatureNotSupported, errors.SyntaxError)
 _IN_THE_WAY = (  # rows of the month are in the default partition, or somebody else was quicker
     errors.CheckViolation,
@@ -31,7 +32,7 @@ def create(conn: Connection, name: str, statement: str) -> None:
     """Make a table of `BY_MONTH`, partitioned where the server can do that."""
     try:
         with conn.transaction():
-            conn.execute(f"{statement.rstrip()} PARTITION BY RANGE (month)")
+            conn.execute(f"{statement.rstrip()} {PARTITIONED}")
             conn.execute(f"CREATE TABLE IF NOT EXISTS flakediag.{name}_other PARTITION OF flakediag.{name} DEFAULT")
     except _NOT_HERE:
         conn.execute(statement)
@@ -45,13 +46,14 @@ def look_ahead(conn: Connection) -> None:
     row = conn.execute("SELECT now()").fetchone()
     assert row is not None
     month = month_of(row[0])
-    for _ in range(_AHEAD):
+    for _ in range(AHEAD):
         if month not in present:
-            _make(conn, month)
+            make(conn, month)
         month = next_month(month)
 
 
-def _make(conn: Connection, month: int) -> None:
+def make(conn: Connection, month: int) -> None:
+    """Make the partitions of a month, unless its rows are in the default one already."""
     try:
         with conn.transaction():
             for name in BY_MONTH:

@@ -9,6 +9,7 @@ from psycopg import errors
 
 from flakediag.history.server.connecting import Connection, OvertakenError
 
+COPY = "COPY"
 _NOT_HERE = (errors.FeatureNotSupported, errors.SyntaxError)
 
 
@@ -28,7 +29,7 @@ def copy(conn: Connection, table: str, names: str, rows: Iterable[Sequence[Any]]
     if not rows:
         return
     try:
-        copying = f"COPY flakediag.{table} ({names}) FROM STDIN"
+        copying = f"{COPY} flakediag.{table} ({names}) FROM STDIN"
         with conn.transaction(), conn.cursor() as cursor, cursor.copy(copying) as stream:
             for row in rows:
                 stream.write_row(row)
