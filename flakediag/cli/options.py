@@ -128,8 +128,8 @@ SETTINGS_OPTIONS = (
     _setting(
         "--db",
         type=HistoryLocation(),
-        metavar="FILE",
-        help="The history (FLAKEDIAG_DB). Default: .flakediag/history.db, here or in a folder above.",
+        metavar="HISTORY",
+        help="The history (FLAKEDIAG_DB): a file, or postgresql://… Default: .flakediag/history.db, here or above.",
     ),
     _setting(
         "--config",

@@ -23,12 +23,16 @@ def count(conn: Connection, heads: Sequence[Head]) -> tuple[CountedTest, ...]:
     oldest_first = heads[::-1]
     tests = _members(conn, heads)
     runs, skips, last = (np.zeros(len(tests), dtype=np.int64) for _ in range(3))
+    index_of: dict[int, NDArray[np.int64]] = {}  # by roster
     for moment, (_, loaded) in enumerate(results.load(conn, oldest_first, durations=False)):
-        index = np.searchsorted(tests, loaded.tests)
-        executed, skipped = (np.unique(index[places]) for places in loaded.sets)
-        runs[executed] += 1
-        skips[np.setdiff1d(skipped, executed)] += 1
-        last[index] = moment
+        index = index_of.get(id(loaded.tests))
+        if index is None:
+            index = index_of[id(loaded.tests)] = np.searchsorted(tests, loaded.tests)
+        executed = _both(index, loaded.executed, len(tests))
+        present = _both(index, np.ones(len(index), dtype=np.bool_), len(tests))
+        runs += executed
+        skips += present & ~executed
+        last[present] = moment
     failed = Counter(test for test, _ in failures.failing(conn, heads))
     first = _first_seen(conn, project, tests)
     names = reading.names(conn, project, tests.tolist())
@@ -45,6 +49,13 @@ def count(conn: Connection, heads: Sequence[Head]) -> tuple[CountedTest, ...]:
             for index, test in enumerate(tests.tolist())
         )
     )
+
+
+def _both(index: NDArray[np.int64], flags: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """bool[size]: a flag of the roster is set for the test; two names of a renamed test are one."""
+    found = np.zeros(size, dtype=np.bool_)
+    found[index[flags]] = True
+    return found
 
 
 def number_of_tests(conn: Connection, heads: Sequence[Head]) -> int:

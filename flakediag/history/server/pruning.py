@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from flakediag.history.bitmaps import bitmap
 from flakediag.history.prune import Dropped, Limits
 from flakediag.history.server import locks, partitions, reading, results
@@ -136,13 +138,20 @@ def _keep_sums(conn: Connection, project: Project, heads: Sequence[Head], now: d
         failed[run].add(test)
     stored = results.rosters(conn, project.key, (head.roster for head in heads), {})  # under the names of their time
     for head, loaded in results.load(conn, heads):
-        executed, skipped = loaded.sets
+        executed, skipped = (np.flatnonzero(flags).tolist() for flags in (loaded.executed, ~loaded.executed))
         mine = failed[head.number]
         failing = [place for place, test in enumerate(stored[head.roster].tolist()) if test in mine] if mine else []
         conn.execute(
             "INSERT INTO flakediag.pruned_runs (project, run, pruned_at, executed, skipped, failed)"
             " VALUES (%s, %s, %s, %s, %s, %s)",
-            (project.key, head.number, now, bitmap(executed.tolist()), bitmap(skipped.tolist()), bitmap(failing)),
+            (
+                project.key,
+                head.number,
+                now,
+                bitmap(np.flatnonzero(executed)),
+                bitmap(np.flatnonzero(~executed)),
+                bitmap(failing),
+            ),
         )
 
 

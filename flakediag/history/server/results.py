@@ -34,11 +34,11 @@ class RunResults(NamedTuple):
     milliseconds: NDArray[np.int32]
 
     @property
-    def sets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The tests that were executed and those that were only skipped, as places in the roster, each rising."""
-        ran = (self.outcomes != _SKIPPED) | (self.attempts > 1)
-        executed = np.unique(self.places[ran])
-        return executed, np.setdiff1d(self.places, executed)
+    def executed(self) -> NDArray[np.bool_]:
+        """bool[M]: the test was executed; the others of the roster were only skipped."""
+        ran = np.zeros(len(self.tests), dtype=np.bool_)
+        ran[self.places[(self.outcomes != _SKIPPED) | (self.attempts > 1)]] = True
+        return ran
 
 
 def rosters(
