@@ -148,8 +148,8 @@ def _keep_sums(conn: Connection, project: Project, heads: Sequence[Head], now: d
                 project.key,
                 head.number,
                 now,
-                bitmap(np.flatnonzero(executed)),
-                bitmap(np.flatnonzero(~executed)),
+                bitmap(executed),
+                bitmap(skipped),
                 bitmap(failing),
             ),
         )
