@@ -6,15 +6,21 @@
 # make tutorial  docs/tutorial.md anew: what its commands print now
 # make accuracy  docs/accuracy.md anew: how often causes and partners are right (half an hour at most)
 # make reliability  docs/reliability.md anew: dialects, hostile input, faults (also one by one: reliability-faults …)
-# Both set up what they need in .venv, from the pins in constraints.txt, and are quick the second time.
+# make pins   constraints.txt and requirements/*.txt anew, after a dependency was added or a version moved
+# make sbom   the bill of materials of what runs flakediag, in build/sbom.json, and a check of its licences
+# demo and test set up what they need in .venv, from the hashed pins in requirements/, and are quick the second time.
+# Where the index has no hashed wheel for this platform: make UNHASHED=1 … (versions from constraints.txt, no hashes)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .flakediag/demo
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Wheels only: what a source distribution needs to be built would come without a hash.
+HASHED := $(if $(UNHASHED),--constraint constraints.txt,--require-hashes --only-binary :all:)
+PIP_SELF := $(PIP) --no-index --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test lint types unit docs tutorial smoke record accuracy reliability clean \
+.PHONY: help demo test lint types unit docs tutorial smoke record accuracy reliability pins sbom clean \
   reliability-dialects reliability-hostile reliability-faults
 
 help:
@@ -27,12 +33,13 @@ $(VENV)/python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/python pyproject.toml constraints.txt
-	@$(PIP_INSTALL) --editable .
+$(VENV)/installed: $(VENV)/python pyproject.toml requirements/runtime.txt
+	@$(PIP) $(HASHED) --requirement requirements/runtime.txt
+	@$(PIP_SELF)
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	@$(PIP_INSTALL) --editable '.[dev]'
+$(VENV)/installed-dev: $(VENV)/installed requirements/test.txt
+	@$(PIP) $(HASHED) --requirement requirements/test.txt
 	@touch $@
 
 demo: $(VENV)/installed
@@ -75,6 +82,13 @@ reliability: reliability-dialects reliability-hostile reliability-faults
 
 reliability-dialects reliability-hostile reliability-faults: reliability-%: $(VENV)/installed-dev
 	$(BIN)/python tools/reliability/$*.py
+
+pins: $(VENV)/python
+	@$(PIP) --constraint constraints.txt uv
+	$(BIN)/python tools/pins.py
+
+sbom: $(VENV)/installed
+	@$(BIN)/python tools/sbom.py build/sbom.json
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

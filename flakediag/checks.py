@@ -17,6 +17,7 @@ from flakediag.history import History
 from flakediag.junit import read_reports
 from flakediag.location import Location
 from flakediag.model import Check, CheckedRun, FileReport, FileStatus, QuarantineEntry, RunReport, Scope
+from flakediag.redact import Redactor
 from flakediag.service import RunInfo, place, resolve
 
 
@@ -30,14 +31,17 @@ def check(
     environ: Mapping[str, str],
     stdin: BinaryIO | None = None,
     quarantine: Sequence[QuarantineEntry] = (),
+    redactor: Redactor | None = None,
 ) -> Check:
     """Judge the failures of these runs by what was known before the first of them started; nothing is stored.
 
+    Secrets are masked as in what is stored, so that a failure is recognised and nothing is passed on.
     `what` are paths of reports, or the numbers of stored runs. Raises `UsageError` where nothing was found.
     """
     with History.open(db, "read") as history:
         scope = resolve(history, scope)
-        reports, refused = _reports(history, what, replace(info, project=scope.project), environ, stdin, now)
+        info = replace(info, project=scope.project)
+        reports, refused = _reports(history, what, info, environ, stdin, now, redactor or Redactor())
         if not reports:
             return Check(runs=(), branch=scope.branch, refused=refused)
         before = replace(scope, before=min(report.run.started_at for report in reports))
@@ -65,6 +69,7 @@ def _reports(
     environ: Mapping[str, str],
     stdin: BinaryIO | None,
     now: datetime,
+    redactor: Redactor,
 ) -> tuple[list[RunReport], tuple[FileReport, ...]]:
     stored = [int(each) for each in what if _is_number(each)]
     paths = [each for each in what if not _is_number(each)]
@@ -85,7 +90,7 @@ def _reports(
             if isinstance(item, FileReport):
                 refused.append(item)
             else:
-                reports.append(place(item, info, ci, []))
+                reports.append(redactor.report(place(item, info, ci, [])).report)
     partial = [
         FileReport(path=file.path, status=FileStatus.PARTIAL, reason=file.partial)
         for report in reports

@@ -15,7 +15,8 @@ from typing import Any
 
 from flakediag.errors import ConfigError
 from flakediag.location import Location, location, shown
-from flakediag.model import GateRule, Metric
+from flakediag.model import GateRule, Metric, Redaction
+from flakediag.redact import own_pattern
 
 PREFIX = "FLAKEDIAG_"
 
@@ -42,6 +43,8 @@ class Settings:
     ratchet_file: Path | None = None
     quarantine: Path | None = None
     quarantine_max_days: int = 90
+    redact: Redaction = Redaction.ALL
+    redact_patterns: tuple[tuple[str, str], ...] = ()  # name, regular expression
     source: Path | None = None  # the file that was read, None without one
 
 
@@ -105,6 +108,25 @@ def _path(value: object) -> Path:
     return Path(word(value)).expanduser()
 
 
+def _redaction(value: object) -> Redaction:
+    try:
+        return Redaction(str(value))
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Redaction)}") from None
+
+
+def _patterns(value: object) -> tuple[tuple[str, str], ...]:
+    """The table `[tool.flakediag.redact-patterns]`, a regular expression for each name."""
+    if not isinstance(value, dict) or not all(isinstance(pattern, str) for pattern in value.values()):
+        raise ValueError("must be a table of names and regular expressions: [tool.flakediag.redact-patterns]")
+    for name, pattern in value.items():
+        try:
+            own_pattern(name, pattern)
+        except ValueError as error:
+            raise ValueError(f"is refused: {name} {error}") from None
+    return tuple(value.items())
+
+
 _RULE: dict[str, Callable[[object], Any]] = {"path": word, "owner": word, "metric": _metric, "max": rate}
 
 
@@ -153,12 +175,14 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "ratchet_file": ("gate.ratchet-file", _path),
     "quarantine": ("quarantine", _path),
     "quarantine_max_days": ("quarantine-max-days", count),
+    "redact": ("redact", _redaction),
+    "redact_patterns": ("redact-patterns", _patterns),
 }
-_ONLY_IN_FILES = ("rules",)
+_ONLY_IN_FILES = ("rules", "redact_patterns")
 NAMES = tuple(name for name, _ in _KEYS.values())
 VARIABLES = {f"{PREFIX}{field.upper()}": field for field in _KEYS if field not in _ONLY_IN_FILES}
 # Variables that are read elsewhere, so that they are not taken for misspelt settings.
-_OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR")
+_OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR", f"{PREFIX}CACHE")
 
 
 def load(

@@ -84,6 +84,14 @@ class FileStatus(StrEnum):
     REFUSED = "refused"
 
 
+class Redaction(StrEnum):
+    """Where secrets are masked before a report is stored."""
+
+    ALL = "all"  # whatever a failure says, the run's properties and its URL
+    OUTPUT = "output"  # captured output only
+    OFF = "off"
+
+
 # --- what a report says ----------------------------------------------------------------------------------------
 
 
@@ -855,6 +863,7 @@ class IngestSummary:
     failures: int
     new_flaky: tuple[str, ...]
     notes: tuple[str, ...] = ()  # what the caller should know, one sentence each
+    masked: Mapping[str, int] = field(default_factory=dict)  # secrets that were masked in what was stored, by kind
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from flakediag.junit.settings import ReadSettings
 from flakediag.junit.text import capped
 from flakediag.model import FailureDetail, QuarantineEntry
 from flakediag.quarantine import file
+from flakediag.redact import Redactor
 
 _LIMITS = ReadSettings()
 
@@ -44,20 +45,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     try:
-        path, entries = _read(config)
+        said = settings.load({}, environ=os.environ, directory=config.rootpath)
+        path, entries = _read(config, said)
     except UserError as error:
         raise pytest.UsageError(f"flakediag: {error.message}" + (f" ({error.hint})" if error.hint else "")) from None
     prefix = config.getoption("junitprefix", None) or ""
-    config.pluginmanager.register(Quarantine(path, entries, datetime.now(UTC).date(), prefix), "flakediag-quarantine")
+    redactor = Redactor(said.redact, said.redact_patterns)
+    made = Quarantine(path, entries, datetime.now(UTC).date(), prefix, redactor)
+    config.pluginmanager.register(made, "flakediag-quarantine")
 
 
-def _read(config: pytest.Config) -> tuple[Path | None, Sequence[QuarantineEntry]]:
+def _read(config: pytest.Config, said: settings.Settings) -> tuple[Path | None, Sequence[QuarantineEntry]]:
     named = config.getoption("--flakediag-quarantine")
     if named:
         path: Path | None = config.invocation_params.dir / named
     else:
-        path = settings.load({}, environ=os.environ, directory=config.rootpath).quarantine
-        path = path or file.nearest(config.rootpath)
+        path = said.quarantine or file.nearest(config.rootpath)
     return path, file.read(path) if path else ()
 
 
@@ -72,8 +75,11 @@ class Written(NamedTuple):
 class Quarantine:
     """Makes quarantined failures expected ones."""
 
-    def __init__(self, path: Path | None, entries: Sequence[QuarantineEntry], today: date, prefix: str) -> None:
+    def __init__(
+        self, path: Path | None, entries: Sequence[QuarantineEntry], today: date, prefix: str, redactor: Redactor
+    ) -> None:
         self._path = path
+        self._redactor = redactor
         self._entries: dict[str, list[QuarantineEntry]] = {}
         self._expired = sum(entry.expires < today for entry in entries)
         for entry in entries:
@@ -97,7 +103,7 @@ class Quarantine:
 
     def _excuse(self, item: pytest.Item, report: pytest.TestReport) -> None:
         written = self._written(report)
-        signature = signature_of(written.detail)
+        signature = signature_of(self._redactor.failure(written.detail))  # as of the failures on record
         matching = [e for e in self._entries.get(written.id, ()) if e.signature in (None, signature)]
         if not matching:
             return

@@ -5,9 +5,10 @@ Knows neither click nor rich; this is what a Python program would import.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
@@ -30,12 +31,19 @@ from flakediag.model import (
     Scope,
     Verdict,
 )
+from flakediag.redact import Redactor
+from flakediag.report_cache import ReportCache
 
 if TYPE_CHECKING:
     from flakediag.analysis.window import Window
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+
+NO_CACHE = ReportCache(None)
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""By zones that reports do not name; a run that starts later than that from now was dated by a wrong clock."""
 
 PARSE_AHEAD = 200_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
@@ -90,9 +98,11 @@ def ingest(
     environ: Mapping[str, str],
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
+    redactor: Redactor | None = None,
 ) -> IngestSummary:
     """Read reports into the history at `db`, creating it where there is none, all in one transaction.
 
+    Secrets are masked before anything is stored, by the `redactor`, or by the usual one where none is given.
     A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
@@ -100,7 +110,9 @@ def ingest(
     project = info.project or ci.project or _only_project(db)
     refused: list[FileReport] = []
     placed: list[RunReport] = []
+    masked: list[Mapping[str, int]] = []  # of each of them
     notes: list[str] = []
+    redactor = redactor or Redactor()
     items = read_reports(paths, now=now, stdin=stdin, progress=progress)
 
     def runs() -> Iterator[RunReport]:
@@ -108,7 +120,13 @@ def ingest(
             if isinstance(item, FileReport):
                 refused.append(item)
             else:
-                report = place(item, replace(info, project=project), ci, notes)
+                report, secrets = redactor.report(place(item, replace(info, project=project), ci, notes))
+                masked.append(secrets)
+                if report.run.started_at - now > CLOCKS_DIFFER:
+                    notes.append(
+                        f"a run says that it started on {report.run.started_at:%Y-%m-%d}, later than now: "
+                        "if its clock was wrong, it hides the runs before it; say when it was with --started-at"
+                    )
                 placed.append(replace(report, results=()))  # for the summary; the results need not stay in memory
                 yield report
 
@@ -128,7 +146,15 @@ def ingest(
         failures=sum(f.failures + f.errors for f in files if f.status is not FileStatus.DUPLICATE),
         new_flaky=tuple(sorted(new_flaky)),
         notes=tuple(dict.fromkeys(notes)),
+        masked=_sum(secrets for secrets, one in zip(masked, stored, strict=True) if not one.duplicate),
     )
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
 
 
 def _only_project(db: Location) -> str:
@@ -230,26 +256,31 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
 
 def report(
-    db: Location, scope: Scope, *, now: datetime, progress: Progress | None = None, series: bool = False
+    db: Location,
+    scope: Scope,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    series: bool = False,
+    cache: ReportCache = NO_CACHE,
 ) -> Report:
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
-    are drawn from as well."""
+    are drawn from as well. A report of the same window that is in the cache is not made again."""
+    tell = progress or (lambda done, total, what: None)
     with History.open(db, "read") as history:
-        return _report(history, scope, now, progress, series=series)
-
-
-def _report(
-    history: History, scope: Scope, now: datetime, progress: Progress | None = None, *, series: bool = False
-) -> Report:
-    if progress:
-        progress(0, 2, "reading the history")
-    resolved, window = read(history, scope)
-    if progress:
-        progress(1, 2, "diagnosing")
-    made = report_of(history, scope, resolved, window, now, series=series)
-    if progress:
-        progress(2, 2, "done")
-    return made
+        resolved = resolve(history, scope)
+        tell(0, 2, "reading the history")
+        fingerprint = None if series else history.fingerprint(resolved)
+        key = None if fingerprint is None else cache.key(fingerprint, resolved)
+        found = cache.get(key) if key is not None else None
+        if found is None:
+            window = history.window(resolved)
+            tell(1, 2, "diagnosing")
+            found = _diagnosed(resolved, window, now, series=series)
+            if key is not None:
+                cache.put(key, found)
+        tell(2, 2, "done")
+        return _told(history, found, scope, resolved, now)
 
 
 def read(history: History, scope: Scope) -> tuple[Scope, Window]:
@@ -258,10 +289,25 @@ def read(history: History, scope: Scope) -> tuple[Scope, Window]:
     return resolved, history.window(resolved)
 
 
-def report_of(
-    history: History, scope: Scope, resolved: Scope, window: Window, now: datetime, *, series: bool = False
-) -> Report:
+def report_of(history: History, scope: Scope, resolved: Scope, window: Window, now: datetime) -> Report:
     """The report of a window that was read for `scope`."""
+    return _told(history, _diagnosed(resolved, window, now), scope, resolved, now)
+
+
+def _told(history: History, found: Report, scope: Scope, resolved: Scope, now: datetime) -> Report:
+    """The report with what does not follow from the window alone."""
+    return replace(
+        found,
+        generated_at=now.astimezone(UTC),
+        notes=(
+            *found.notes,
+            *_other_branches(history, scope, resolved),
+            *_ahead_of(now, found.history.last_run),
+        ),
+    )
+
+
+def _diagnosed(resolved: Scope, window: Window, now: datetime, *, series: bool = False) -> Report:
     from flakediag.analysis.diagnose import diagnose
     from flakediag.analysis.series import series_of
 
@@ -276,7 +322,7 @@ def report_of(
         clusters=found.clusters,
         fixes=found.fixes,
         outages=found.outages,
-        notes=(*found.notes, *other_branches(history, scope, resolved)),
+        notes=found.notes,
         series=series_of(window, found.tests) if series else None,
     )
 
@@ -320,13 +366,23 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"it holds: {', '.join(sorted(known)[:10])}"
 
 
-def other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
+def _other_branches(history: History, asked: Scope, resolved: Scope) -> tuple[str, ...]:
     if asked.branch is not None or resolved.branch is None:
         return ()
     others = [b for b in history.branches(resolved.project or DEFAULT_PROJECT) if b != resolved.branch]
     if not others:
         return ()
     return (f"only branch {resolved.branch} was looked at; --branch or --all-branches for the {len(others)} others",)
+
+
+def _ahead_of(now: datetime, newest: datetime | None) -> tuple[str, ...]:
+    if newest is None or newest - now <= CLOCKS_DIFFER:
+        return ()
+    note = (
+        f"the newest run says that it started on {newest:%Y-%m-%d}, later than now: a wrong clock. Runs long before it "
+        "are not in this window: --since DATE takes them in"
+    )
+    return (note,)
 
 
 def show(db: Location, test: str, scope: Scope, *, now: datetime) -> Finding:

@@ -148,14 +148,12 @@ def prune(
         )
     with History.open(db, "read" if dry_run else "write") as history:
         before = history.size()
-        dropped = history.prune(Limits(keep_days, keep_runs), now, dry_run=dry_run)
+        dropped = history.prune(Limits(keep_days, keep_runs, now), now, dry_run=dry_run)
         if dropped.runs and not dry_run:
             try:
                 history.compact()
-            except HistoryError:
-                notes.append(
-                    "another process reads the history: the space will be used again, but the file keeps its size"
-                )
+            except HistoryError as error:  # another process reads the history, or a full disk has no room for a copy
+                notes.append(f"the space will be used again, but the file keeps its size: {error.message}")
         after = history.size()
     return Pruned(
         dry_run=dry_run,
@@ -196,8 +194,12 @@ def checkup(db: Location, *, repair: bool = False, salvage: Path | None = None) 
 
 def _salvage(db: Path, target: Path) -> MergedSource:
     rescue = Salvage(db, BUSY_TIMEOUT)
-    with History.open(target, "write") as history:
-        done = _absorb(history, str(target), rescue.runs(), rescue.names())
+    try:
+        with History.open(target, "write") as history:
+            done = _absorb(history, str(target), rescue.runs(), rescue.names())
+    except HistoryError:
+        target.unlink(missing_ok=True)  # nothing is in it, and it would stand in the way of the next try
+        raise
     return replace(done, lost=rescue.lost)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flakediag.config import NAMES, VARIABLES, Settings, load, rate
 from flakediag.errors import ConfigError
-from flakediag.model import GateRule, Metric
+from flakediag.model import GateRule, Metric, Redaction
 
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
 
@@ -87,6 +87,14 @@ def test_the_file_is_found_upwards_past_those_without_the_table(tmp_path: Path) 
     assert settings(inner).days == 7
 
 
+def test_where_secrets_are_masked(tmp_path: Path) -> None:
+    toml = "[tool.flakediag]\nredact = 'output'\n[tool.flakediag.redact-patterns]\ncustomer-number = 'KD-[0-9]{8}'\n"
+    got = settings(tmp_path, toml)
+    assert (got.redact, got.redact_patterns) == (Redaction.OUTPUT, (("customer-number", "KD-[0-9]{8}"),))
+    assert settings(tmp_path, environ={"FLAKEDIAG_REDACT": "off"}).redact is Redaction.OFF
+    assert settings(tmp_path, environ={"FLAKEDIAG_REDACT": "off"}, redact=Redaction.ALL).redact is Redaction.ALL
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -132,6 +140,10 @@ def test_an_unknown_variable_is_refused_with_the_nearest(tmp_path: Path) -> None
         ("[tool]\nflakediag = 3\n", r"\[tool.flakediag\] must be a table"),
         ("[tool.flakediag.gate]\nmetric = 'test'\n", "must be one of tests, runs, executions"),
         ("[tool.flakediag.gate]\nmax-flaky-rate = 1\n", "ambiguous: write 1% or a fraction below 1"),
+        ("[tool.flakediag]\nredact = 'some'\n", "redact = 'some' must be one of all, output, off"),
+        ("[tool.flakediag]\nredact-patterns = ['x']\n", "must be a table of names and regular expressions"),
+        ("[tool.flakediag.redact-patterns]\nmine = '(x+)+y'\n", "is refused: mine repeats something without an upper"),
+        ("[tool.flakediag.redact-patterns]\nmine = '(x'\n", "is refused: mine is no regular expression"),
         ("[tool.flakediag\n", "not valid TOML.*line 1"),
     ],
 )

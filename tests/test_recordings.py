@@ -75,6 +75,13 @@ def test_the_gate_before_and_after_the_repair(
     assert decision.status is status
 
 
+def test_nothing_in_them_is_taken_for_a_secret(orders: dict[str, Recorded], runners: dict[str, Recorded]) -> None:
+    """So that every diagnosis of a recording is the same with masks and without."""
+    assert {name: dict(one.summary.masked) for name, one in (orders | runners).items()} == {
+        name: {} for name in (*orders, *runners)
+    }
+
+
 @pytest.mark.parametrize("phase", ["before", "after"])
 def test_exactly_the_flaky_tests_are_found(orders: dict[str, Recorded], phase: str) -> None:
     assert set(orders[phase].flaky()) == set(orders[phase].truth["flaky"])

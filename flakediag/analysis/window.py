@@ -6,7 +6,7 @@ function of this one value, so an analysis needs neither a database nor a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -25,6 +25,31 @@ Floats = NDArray[np.float32]
 NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
 
 
+class Sealed:
+    """What a report says of a failure, unpacked when somebody asks: most of a history's failures are never read."""
+
+    __slots__ = ("_detail", "_unpack")
+
+    def __init__(self, unpack: Callable[[], FailureDetail]) -> None:
+        self._unpack = unpack
+        self._detail: FailureDetail | None = None
+
+    @property
+    def detail(self) -> FailureDetail:
+        if self._detail is None:
+            self._detail = self._unpack()
+        return self._detail
+
+    def __eq__(self, other: object) -> bool:
+        return self.detail == (other.detail if isinstance(other, Sealed) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.detail)
+
+    def __repr__(self) -> str:
+        return repr(self.detail)
+
+
 class Failure(NamedTuple):
     """One failed attempt. `run` and `test` index into the window; `attempt` counts from 1; `position` from 0."""
 
@@ -34,7 +59,11 @@ class Failure(NamedTuple):
     attempt: int
     outcome: Outcome
     signature: str
-    detail: FailureDetail
+    said: FailureDetail | Sealed
+
+    @property
+    def detail(self) -> FailureDetail:
+        return self.said.detail if isinstance(self.said, Sealed) else self.said
 
 
 @dataclass(frozen=True)

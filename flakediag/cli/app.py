@@ -138,6 +138,11 @@ def _ending(run: Callable[[], Any], args: Sequence[str]) -> int:
         return ExitCode.USAGE
     except click.ClickException as error:
         return _user_error(UserError(error.format_message()))
+    except PermissionError as error:
+        if error.filename is None:
+            return _bug(error, args)
+        hint = "check the permissions of the file and of the folders above it"
+        return _user_error(UserError(f"{error.filename}: {error.strerror}", hint))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
             return _bug(error, args)

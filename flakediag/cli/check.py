@@ -90,6 +90,7 @@ def command(
         environ=dict(os.environ),
         stdin=sys.stdin.buffer if "-" in what else None,
         quarantine=excused,
+        redactor=session.redactor,
     )
     from flakediag.report import check as formats
 

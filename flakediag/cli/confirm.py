@@ -133,6 +133,7 @@ def command(
         port=port,
         everything=everything,
         fresh=fresh,
+        redactor=session.redactor,
     )
     asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
     db, now = session.history(), datetime.now(UTC)

@@ -28,6 +28,8 @@ from flakediag.model import FileStatus, IngestSummary
 @click.option("--run-url", metavar="URL", help="Where to look the run up.")
 @click.option("--started-at", type=Moment(), metavar="TIME", help="When the run started (ISO 8601).")
 @click.option("--project", metavar="NAME", help="The project, where one history holds several.")
+@click.option("--redact", type=click.Choice(["all", "output", "off"]), help="Where to mask secrets (FLAKEDIAG_REDACT).")
+@click.option("--no-redact", "redact", flag_value="off", help="Store everything as it is: --redact off.")
 @click.option(
     "-f",
     "--format",
@@ -51,13 +53,15 @@ def command(
     run_url: str | None,
     started_at: datetime | None,
     project: str | None,
+    redact: str | None,
     format_name: str,
 ) -> None:
     """Read JUnit XML reports into the history.
 
     PATH is a report, a folder, a quoted glob, an archive (.gz, .zip, .tar.*), or - for standard input. What is not
     said with an option is taken from the report and from the CI system's environment. The same report twice is one
-    run. A file that cannot be read does not stop the others.
+    run. A file that cannot be read does not stop the others. Tokens, keys, passwords and e-mail addresses in what a
+    failure says are masked before it is stored.
 
     \b
     Examples:
@@ -72,8 +76,9 @@ def command(
       5  some files could not be read, wholly or in part; the rest was stored
     """
     from flakediag import service
+    from flakediag.model import Redaction
 
-    session.flags["project"] = project
+    session.flags |= {"project": project, "redact": redact and Redaction(redact)}
     info = service.RunInfo(
         project=session.settings.project,
         commit=commit,
@@ -88,8 +93,9 @@ def command(
     stdin = sys.stdin.buffer if "-" in paths else None
     with progress(session, "reading") as advance:
         summary = service.ingest(
-            db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=advance
-        )
+            db, paths, info, now=datetime.now(UTC), environ=dict(os.environ), stdin=stdin, progress=advance,
+            redactor=session.redactor,
+        )  # fmt: skip
     _tell_refused(summary)
     _tell_notes(session, summary)
     with opened(session) as (stream, _):
@@ -117,6 +123,9 @@ def _line(summary: IngestSummary) -> str:
         parts.append(f"{plural(known, 'file')} known already")
     if refused:
         parts.append(f"{plural(refused, 'file')} refused")
+    if summary.masked:
+        kinds = listed([f"{count} {kind}" for kind, count in summary.masked.items()])
+        parts.append(f"{plural(sum(summary.masked.values()), 'secret')} masked ({kinds})")
     new = f": {listed([visible(test) for test in summary.new_flaky])}" if summary.new_flaky else ""
     return f"stored {', '.join(parts[:4])}{new}" + "".join(f"; {part}" for part in parts[4:])
 

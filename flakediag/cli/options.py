@@ -21,6 +21,7 @@ from flakediag.location import Location, location, shown
 if TYPE_CHECKING:
     from flakediag.config import Settings
     from flakediag.model import Scope
+    from flakediag.redact import Redactor
 
 COLOR = ("auto", "always", "never")
 
@@ -51,6 +52,13 @@ class Session:
             self.say(f"settings from {settings.source}")
         self._read = flags, settings
         return settings
+
+    @property
+    def redactor(self) -> Redactor:
+        """What masks secrets, as the settings say."""
+        from flakediag.redact import Redactor
+
+        return Redactor(self.settings.redact, self.settings.redact_patterns)
 
     @property
     def verbosity(self) -> int:

@@ -53,10 +53,11 @@ def _replacing(target: Path) -> Iterator[TextIO]:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             yield stream
         temporary = Path(name)
-        # mkstemp makes files that only their owner may read; a report is to be like any other file.
+        # mkstemp makes files that only their owner may read; a report is to be like any other file, but not one that
+        # everybody may write, whatever the umask.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~umask)
+        temporary.chmod(target.stat().st_mode if target.exists() else 0o664 & ~umask)
         temporary.replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

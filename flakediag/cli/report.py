@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import click
@@ -18,6 +19,7 @@ from flakediag.cli.options import (
     scope_options,
 )
 from flakediag.cli.output import opened
+from flakediag.cli.progress import progress
 from flakediag.errors import UsageError
 from flakediag.model import Category, Verdict
 from flakediag.report import format as formats
@@ -79,11 +81,20 @@ def command(
       flakediag report --by package
     """
     from flakediag import owners, service
+    from flakediag.report_cache import ReportCache
 
     asked = scope(session, since=since, branch=branch, all_branches=all_branches, project=project)
     if by and format_name not in formats.SUMMED:
         raise UsageError(f"--by has no --format {format_name}", f"--by has {', '.join(formats.SUMMED)}")
-    whole = service.report(session.history(), asked, now=datetime.now(UTC), series=format_name in formats.DRAWN)
+    with progress(session, "diagnosing") as advance:
+        whole = service.report(
+            session.history(),
+            asked,
+            now=datetime.now(UTC),
+            progress=advance,
+            series=format_name in formats.DRAWN,
+            cache=ReportCache.of_user(os.environ),
+        )
     whole = owners.owned(whole, locate.ownership(), owner)
     most = DEFAULT_LIMIT.get(format_name, 0) if limit is None else limit
     wanted = select(

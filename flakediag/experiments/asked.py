@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from flakediag.redact import Redactor
 
 
 class Way(StrEnum):
@@ -32,6 +34,7 @@ class Setup:
     port: int | None = None
     everything: bool = False
     fresh: bool = False  # leave earlier experiments out
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True, slots=True)

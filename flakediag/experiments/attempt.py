@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from flakediag.experiments.earlier import ASKED, CODE, CONDITION, says, signatur
 from flakediag.experiments.wording import claim_words, kept_folder
 from flakediag.history import History
 from flakediag.model import Identity
+from flakediag.redact import Redactor
 
 
 def carry_out(bench: Bench, before: Sequence[Identity], what: str, condition: str, observer: Observer) -> carry.Carried:
@@ -26,13 +28,22 @@ def carry_out(bench: Bench, before: Sequence[Identity], what: str, condition: st
         bench.runner, names, bench.test, bench.setup.folder,
         environ=bench.setup.environ, now=datetime.now(UTC), timeout=max(1.0, bench.left()), seed=seed,
     )  # fmt: skip
-    carried = replace(carried, argv=shown)
+    carried = replace(_redacted(carried, bench.setup.redactor), argv=shown)
     if carried.order:
         bench.orders[seed] = carried.order
     if carried.report is not None:
         bench.executions += sum(result.outcome.name != "SKIPPED" for result in carried.report.results)
         _keep(bench, carried, condition)
     return carried
+
+
+def _redacted(carried: carry.Carried, redactor: Redactor) -> carry.Carried:
+    """Without secrets, as what is stored: the failures on record, with which it is compared, have none either."""
+    if carried.report is None:
+        return replace(carried, problem=redactor.text(carried.problem, Counter()))
+    report = redactor.report(carried.report).report
+    mine = next((r for r in report.results if carried.result and r.test == carried.result.test), None)
+    return replace(carried, report=report, result=mine, problem=redactor.text(carried.problem, Counter()))
 
 
 def _keep(bench: Bench, carried: carry.Carried, condition: str) -> None:

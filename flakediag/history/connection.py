@@ -6,18 +6,20 @@ mode (`isolation_level=None`), so that every transaction stands in our code and 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flakediag.errors import HistoryError
+from flakediag.errors import HistoryError, UsageError
 from flakediag.history import schema
 
 _MAGIC = b"SQLite format 3\x00"
 _OLDEST_SQLITE = (3, 37)  # STRICT tables
+_NEXT_TO_NOTHING = 64 * 1024  # bytes: what SQLite needs beside the file before it writes anything
 _CREATE = "create it with: flakediag ingest PATH…"
 _OTHER_FILE = "name another file with --db; flakediag does not touch files that it has not made"
 
@@ -116,20 +118,46 @@ def translated(path: Path, busy_timeout: float) -> Iterator[None]:
                 f"{path}: the history is locked by another process (waited {busy_timeout:g} s)",
                 hint="wait until the other flakediag has finished, then repeat the command",
             ) from error
+        if code == sqlite3.SQLITE_IOERR and _is_full(path):
+            code = sqlite3.SQLITE_FULL  # SQLite does not say so where it is the log's index that found no room
         explanation = _EXPLANATIONS.get(code)
         if explanation is None:
+            _blame_the_file(path, busy_timeout, error)
             raise
         what, hint = explanation
         raise HistoryError(f"{path}: {what} ({error})", hint=hint) from error
+    except (HistoryError, UsageError):
+        raise
+    except Exception as error:
+        _blame_the_file(path, busy_timeout, error)
+        raise
 
 
+def _blame_the_file(path: Path, busy_timeout: float, error: Exception) -> None:
+    """Raise `HistoryError` where it is the file that made no sense, and not us.
+
+    That may be damage, or another flakediag that has brought the file up to date since it was opened.
+    """
+    from flakediag.history import damage  # here and not above: it looks at everything, and is rarely asked
+
+    if not isinstance(error, damage.NONSENSE):
+        return
+    with suppress(*damage.NONSENSE), closing(open_raw(path, busy_timeout)) as conn:
+        _version(conn, path)
+    found = damage.damage(path, busy_timeout)
+    if found is not None:
+        what, hint = _DAMAGED
+        raise HistoryError(f"{path}: {what} ({found})", hint=hint) from error
+
+
+_DAMAGED = (
+    "the history is damaged",
+    "restore it from a copy, or save what can be read of it: flakediag doctor --salvage NEW",
+)
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: ("not a flakediag history", _OTHER_FILE),
-    sqlite3.SQLITE_CORRUPT: (
-        "the history is damaged",
-        "restore it from a copy, or see what can be saved: flakediag doctor",
-    ),
-    sqlite3.SQLITE_FULL: ("the disk is full; nothing was stored", "make room, then repeat the command"),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_FULL: ("the disk is full; nothing was changed", "make room, then repeat the command"),
     sqlite3.SQLITE_IOERR: ("the history cannot be read or written", "check the disk and its limits, then repeat"),
     sqlite3.SQLITE_READONLY: ("the history cannot be written", "check the permissions of the file and of its folder"),
     sqlite3.SQLITE_CANTOPEN: ("the history cannot be opened", "check the permissions of the file and of its folder"),
@@ -182,6 +210,13 @@ def _stated_size(header: bytes) -> int:
     return int.from_bytes(header[28:32], "big") * (65536 if page_size == 1 else page_size)
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _NEXT_TO_NOTHING
+    except OSError:
+        return False
+
+
 def _has_wal(path: Path) -> bool:
     wal = Path(f"{path}-wal")
     return wal.exists() and wal.stat().st_size > 0
@@ -190,6 +225,9 @@ def _has_wal(path: Path) -> bool:
 def _connect(path: Path, flags: str, busy_timeout: float) -> sqlite3.Connection:
     # A URI, because only that can say "never create"; as_uri also quotes what a path may contain (? # % spaces).
     return sqlite3.connect(f"{path.absolute().as_uri()}?{flags}", uri=True, timeout=busy_timeout, isolation_level=None)
+
+
+_NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
 
 
 def _connect_to_read(path: Path, busy_timeout: float, prepare: str = "") -> sqlite3.Connection:
@@ -201,8 +239,9 @@ def _connect_to_read(path: Path, busy_timeout: float, prepare: str = "") -> sqli
     except sqlite3.OperationalError as error:
         conn.close()
         # SQLite keeps an index of the write-ahead log beside the file, and cannot make one in a folder that is
-        # read-only. Where there is no log, nobody is writing either, and the file alone is the whole history.
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or _has_wal(path):
+        # read-only, or on a disk that is full. Where there is no log, nobody is writing either, and the file alone is
+        # the whole history.
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_wal(path):
             raise
         conn = _connect(path, "mode=ro&immutable=1", busy_timeout)
         conn.execute(prepare)

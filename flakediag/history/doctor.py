@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from flakediag import __version__
 from flakediag.history import connection, recount, run_results, schema
+from flakediag.history.damage import NONSENSE, wrong_contents
 from flakediag.model import CheckupFinding, CheckupStatus, Outcome
 
 _FINE, _NOTE, _PROBLEM = CheckupStatus.FINE, CheckupStatus.NOTE, CheckupStatus.PROBLEM
@@ -90,7 +91,7 @@ def examine(path: Path, busy_timeout: float) -> Iterator[CheckupFinding]:
     try:
         with closing(raw(path, busy_timeout)) as conn:
             yield from _content(conn)
-    except sqlite3.Error as error:
+    except NONSENSE as error:
         yield CheckupFinding("reading", _PROBLEM, f"SQLite cannot read the file: {error}", "--salvage NEW")
 
 
@@ -148,6 +149,10 @@ def _content(conn: sqlite3.Connection) -> Iterator[CheckupFinding]:
     yield CheckupFinding("integrity", _FINE, "every page and index is sound")
     yield _references(conn)
     if not older:
+        contents = _contents(conn)
+        yield contents
+        if contents.status is _PROBLEM:
+            return  # what cannot be read cannot be counted either
         yield _totals(conn)
         yield _counters(conn)
         yield _unused(conn)
@@ -164,6 +169,13 @@ def _references(conn: sqlite3.Connection) -> CheckupFinding:
         f"{number} rows of {table} point at missing {parent}" for (table, parent), number in broken.items()
     )
     return CheckupFinding("references", _PROBLEM, said, "drop the rows that point nowhere")
+
+
+def _contents(conn: sqlite3.Connection) -> CheckupFinding:
+    wrong = "; ".join(wrong_contents(conn))
+    if wrong:
+        return CheckupFinding("contents", _PROBLEM, wrong, "--salvage NEW")
+    return CheckupFinding("contents", _FINE, "every text, set and run is what was stored")
 
 
 def _totals(conn: sqlite3.Connection) -> CheckupFinding:

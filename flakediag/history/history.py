@@ -168,6 +168,10 @@ class History(ABC):
     def outcomes(self, scope: Scope) -> Outcomes:
         """What became of each test in each run in scope, which costs much less than the whole window."""
 
+    def fingerprint(self, scope: Scope) -> bytes | None:
+        """A digest of everything that `window` would hold; None where making it would cost as much as the window."""
+        return None
+
     # --- move and keep up ---------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -26,10 +26,15 @@ AND id NOT IN (
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is kept: runs that started at most `days` before the newest run of their project, and the newest `runs` of
-    each branch. A run within either limit stays; None is no limit."""
+    each branch. A run within either limit stays; None is no limit.
+
+    A newest run that claims to have started after `now` counts as started then: else one wrong clock would let all
+    other runs go.
+    """
 
     days: int | None
     runs: int | None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def candidates(conn: sqlite3.Connection, limits: Limits) -> list[int]:
         f"SELECT project_id, max(started_at) FROM runs WHERE {NOT_PRUNED} GROUP BY project_id"
     ).fetchall():
         try:
-            oldest = "" if limits.days is None else moment(unmoment(newest) - timedelta(days=limits.days))
+            reference = min(unmoment(newest), limits.now or unmoment(newest))
+            oldest = "" if limits.days is None else moment(reference - timedelta(days=limits.days))
         except OverflowError:
             oldest = ""  # more days than there are
         rows = conn.execute(

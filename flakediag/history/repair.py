@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from flakediag.errors import HistoryError
 from flakediag.history import doctor, portable, prune, recount, run_results, schema
+from flakediag.history.damage import NONSENSE
 from flakediag.history.portable import FormerName, Portable
 
 _CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
-_LOST = (
-    sqlite3.DatabaseError,
-    zlib.error,
-    ValueError,
-    TypeError,
-    LookupError,
-)  # what reading a damaged page may end in
+_LOST = (*NONSENSE, LookupError)
 
 
 def repair(conn: sqlite3.Connection) -> list[str]:
@@ -93,7 +88,15 @@ class Salvage:
         self.lost = 0
 
     def runs(self) -> Iterator[Portable]:
-        with closing(self._raw()) as conn:
+        """Raises `HistoryError` where nothing can be read, not even which tables there are."""
+        try:
+            conn = self._raw()
+        except _LOST as error:
+            raise HistoryError(
+                f"{self._path}: nothing of it can be read ({error})",
+                hint="restore it from a copy, or ingest the reports again",
+            ) from error
+        with closing(conn):
             read = run_results.read_rows if self._has_rows(conn) else run_results.read
             for run_id in self._numbers(conn):
                 try:
@@ -115,7 +118,7 @@ class Salvage:
                 )
 
     def names(self) -> tuple[FormerName, ...]:
-        with closing(self._raw()) as conn, suppress(sqlite3.Error):
+        with suppress(*_LOST), closing(self._raw()) as conn:
             return portable.former_names(conn)
         return ()
 
@@ -123,7 +126,7 @@ class Salvage:
         """The file as it is. A history of an earlier version cannot be brought up to date where it is damaged: the
         tables that it lacks are laid beside it, empty."""
         conn = doctor.raw(self._path, self._busy_timeout)
-        with suppress(sqlite3.DatabaseError):  # whatever cannot be read is told by the queries that need it
+        with suppress(*_LOST):  # whatever cannot be read is told by the queries that need it
             there = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             for name, statement in schema.LATER_TABLES.items():
                 if name not in there:
@@ -132,7 +135,7 @@ class Salvage:
 
     def _has_rows(self, conn: sqlite3.Connection) -> bool:
         """Whether it is of a version that had a row for each result."""
-        with suppress(sqlite3.DatabaseError):
+        with suppress(*_LOST):
             return bool(conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'results'").fetchone())
         return False
 
@@ -143,8 +146,8 @@ class Salvage:
             for (seen,) in conn.execute("SELECT id FROM runs NOT INDEXED ORDER BY id"):
                 yield seen
             return
-        except sqlite3.DatabaseError:
-            with suppress(sqlite3.DatabaseError):
+        except _LOST:
+            with suppress(*_LOST):
                 row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
                 highest = row[0] if row else 0
         yield from range(seen + 1, highest + 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:  # numpy: what only stores does not load it
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
     from flakediag.history.prune import Dropped, Limits
+    from flakediag.history.pruned import PrunedRun
     from flakediag.history.tests import CountedTest
 
 
@@ -155,7 +158,7 @@ class SqliteHistory(History):
 
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
-            return windows.load(conn, newest_first[::-1])
+            return windows.load(conn, newest_first[::-1], self._translated)
 
     def outcomes(self, scope: Scope) -> Outcomes:
         from flakediag.history import outcomes
@@ -163,6 +166,12 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return outcomes.load(conn, newest_first[::-1])
+
+    def fingerprint(self, scope: Scope) -> bytes:
+        from flakediag.history import fingerprint
+
+        with self._snapshot() as conn:
+            return fingerprint.of(conn, runs.load(conn, runs.ids_in(conn, scope)))
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 
@@ -177,7 +186,8 @@ class SqliteHistory(History):
         from flakediag.history import portable
 
         with self._snapshot() as conn:
-            yield from portable.portables(conn)
+            for item in portable.portables(conn):
+                yield replace(item, load=partial(self._loaded, item))
 
     def number_of_runs(self) -> int:
         with self._snapshot() as conn:
@@ -282,6 +292,10 @@ class SqliteHistory(History):
             finally:
                 if not nested:
                     self._conn.execute("ROLLBACK")  # nothing was written
+
+    def _loaded(self, item: Portable) -> RunReport | PrunedRun:
+        with self._translated():
+            return item.load()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

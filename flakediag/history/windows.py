@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, partial
 
 import numpy as np
 
-from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Window
+from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Sealed, Window
 from flakediag.history import details
 from flakediag.history.columns import NO_DURATION, unpack, unpack_bytes
 from flakediag.history.runs import id_list
@@ -23,8 +25,11 @@ FROM failures WHERE run_id IN (SELECT value FROM json_each(?))
 """
 
 
-def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
-    """The window of these stored runs, oldest first."""
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullcontext) -> Window:
+    """The window of these stored runs, oldest first. Details of failures are unpacked later, each under `guard`."""
     run_ids = [run.id for run in runs if run.id is not None]
     rows = {run_id: row for run_id in run_ids if (row := conn.execute(_RUN, (run_id,)).fetchone())}
     sequences = {
@@ -53,7 +58,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> Window:
         outcome=outcome,
         attempts=attempts,
         duration=duration,
-        failures=_failures(conn, run_ids, index_of),
+        failures=_failures(conn, run_ids, index_of, guard),
     )
 
 
@@ -92,12 +97,12 @@ def names(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], In
     return tuple(name for name, _ in found), index_of
 
 
-def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints) -> tuple[Failure, ...]:
+def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, guard: Guard) -> tuple[Failure, ...]:
     wanted = id_list(run_ids)
     place = {run_id: index for index, run_id in enumerate(run_ids)}
     rows = conn.execute(_FAILURES, (wanted,)).fetchall()
     signatures = _signatures(conn, {row[5] for row in rows})
-    said = _details(conn, {row[6] for row in rows})
+    said = _details(conn, {row[6] for row in rows}, guard)
     outcomes = {int(outcome): outcome for outcome in Outcome}
     index = index_of.tolist()
     failures = [
@@ -108,7 +113,7 @@ def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints) 
             attempt=attempt,
             outcome=outcomes[outcome],
             signature=signatures[signature_id],
-            detail=said[detail_id],
+            said=said[detail_id],
         )
         for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
     ]
@@ -121,20 +126,27 @@ def _signatures(conn: sqlite3.Connection, ids: set[int]) -> dict[int, str]:
     return {row[0]: untext(row[1]) for row in rows}
 
 
-def _details(conn: sqlite3.Connection, ids: set[int | None]) -> dict[int | None, FailureDetail]:
-    """Each distinct detail once, however often it occurs."""
-    found: dict[int | None, FailureDetail] = {None: FailureDetail("", "", "")}
-    bases: dict[int, bytes] = {}
+def _details(conn: sqlite3.Connection, ids: set[int | None], guard: Guard) -> dict[int | None, FailureDetail | Sealed]:
+    """Each distinct detail once, however often it occurs, packed as it is stored."""
+    wanted = id_list(detail_id for detail_id in ids if detail_id is not None)
+    rows = conn.execute(
+        "SELECT id, base_id, content FROM failure_details WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
+    ).fetchall()
+    bases = dict(
+        conn.execute(
+            "SELECT id, content FROM failure_details WHERE id IN (SELECT value FROM json_each(?))",
+            (id_list({base_id for _, base_id, _ in rows if base_id is not None}),),
+        ).fetchall()
+    )
 
-    def content_of(detail_id: int, base_id: int | None, stored: bytes) -> bytes:
-        if base_id is not None and base_id not in bases:
-            row = conn.execute("SELECT content FROM failure_details WHERE id = ?", (base_id,)).fetchone()
-            bases[base_id] = details.decompress(row[0], None)
-        return details.decompress(stored, None if base_id is None else bases[base_id])
+    @lru_cache(maxsize=100)  # failures of one test, which have the same base, are mostly read one after the other
+    def base(base_id: int) -> bytes:
+        return details.decompress(bases[base_id], None)
 
-    for detail_id, base_id, stored in conn.execute(
-        "SELECT id, base_id, content FROM failure_details WHERE id IN (SELECT value FROM json_each(?))",
-        (id_list(detail_id for detail_id in ids if detail_id is not None),),
-    ):
-        found[detail_id] = details.decode(content_of(detail_id, base_id, stored))
+    def unpacked(base_id: int | None, stored: bytes) -> FailureDetail:
+        with guard():
+            return details.decode(details.decompress(stored, None if base_id is None else base(base_id)))
+
+    found: dict[int | None, FailureDetail | Sealed] = {None: FailureDetail("", "", "")}
+    found.update((row[0], Sealed(partial(unpacked, *row[1:]))) for row in rows)
     return found

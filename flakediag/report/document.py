@@ -122,6 +122,7 @@ def ingest(summary: IngestSummary) -> Document:
         "failures": summary.failures,
         "new_flaky": list(summary.new_flaky),
         "notes": list(summary.notes),
+        "masked": dict(summary.masked),
     }
 
 

@@ -29,7 +29,7 @@ def with_details(window: Window, detail: Mapping[int, FailureDetail] | Callable[
         return detail(run, test) if callable(detail) else detail.get(test, FailureDetail("", "no", ""))
 
     failures = tuple(
-        f._replace(detail=of(f.run, f.test), signature=signature_of(of(f.run, f.test))) for f in window.failures
+        f._replace(said=of(f.run, f.test), signature=signature_of(of(f.run, f.test))) for f in window.failures
     )
     return replace(window, failures=failures)
 

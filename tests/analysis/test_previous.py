@@ -90,7 +90,7 @@ def test_a_known_dependence_is_carried_over_to_the_next_run():
 def test_a_port_that_the_run_before_may_still_hold_is_a_port_conflict():
     def bound(window):
         detail = FailureDetail("OSError", "[Errno 98] Address already in use: ('127.0.0.1', 8099)", "")
-        return replace(window, failures=tuple(f._replace(detail=detail) for f in window.failures))
+        return replace(window, failures=tuple(f._replace(said=detail) for f in window.failures))
 
     plan, flakes, _ = NAMED[0]
     found, ids = causes(plan, flakes, 5, bound)

@@ -11,7 +11,7 @@ from flakediag.model import FailureDetail
 
 def relabel(window: Window, signatures: list[str]) -> Window:
     failures = [
-        f._replace(signature=s, detail=f.detail._replace(type=s.partition(":")[0]))
+        f._replace(signature=s, said=f.detail._replace(type=s.partition(":")[0]))
         for f, s in zip(window.failures, signatures, strict=True)
     ]
     return Window(
@@ -43,7 +43,7 @@ def test_signatures_that_hardly_ever_repeat_are_one(draw) -> None:
 def silenced(window: Window, attempts: set[int]) -> Window:
     """The window with nothing said of these failures, as of attempts that pytest-rerunfailures retried."""
     failures = tuple(
-        f._replace(signature="no message", detail=FailureDetail("", "", "")) if i in attempts else f
+        f._replace(signature="no message", said=FailureDetail("", "", "")) if i in attempts else f
         for i, f in enumerate(window.failures)
     )
     return replace(window, failures=failures)

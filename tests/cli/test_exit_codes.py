@@ -117,6 +117,14 @@ def test_no_accident_looks_like_a_tripped_gate(cli: Run, fake: FakeService, erro
     assert cli("gate", "--max-flaky-rate", "1%").exit_code == 3
 
 
+def test_a_file_that_may_not_be_touched_is_the_user_s_to_mend(cli: Run, fake: FakeService) -> None:
+    fake.answers["report"] = PermissionError(13, "Permission denied", "/closed/history.db")
+    result = cli("report")
+    assert result.exit_code == 2
+    assert "error: /closed/history.db: Permission denied" in result.stderr
+    assert "hint: check the permissions" in result.stderr
+
+
 def test_interrupted(cli: Run, fake: FakeService) -> None:
     fake.answers["report"] = KeyboardInterrupt()
     result = cli("report")

@@ -9,13 +9,14 @@ from datetime import UTC
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.window import Sealed
 from flakediag.history.portable import FormerName, Portable
 from flakediag.history.pruned import Identities, PrunedRun
 from flakediag.history.server import failures, reading, results
 from flakediag.history.server.connecting import Connection
 from flakediag.history.server.reading import Head
 from flakediag.history.values import seconds
-from flakediag.model import Attempt, CaseResult, Identity, Outcome, RunReport
+from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, RunReport
 
 _AT_ONCE = 100  # runs that are asked for together
 _OUTCOMES = tuple(Outcome)
@@ -84,7 +85,7 @@ class _Shelf:
             self._loaded = {each.number: loaded for each, loaded in results.load(self._conn, self._heads)}
             for failure in failures.load(self._conn, self._heads):
                 self._failed[failure.run][failure.position][failure.attempt] = Attempt(
-                    Outcome(failure.outcome), seconds(failure.duration), failure.detail
+                    Outcome(failure.outcome), seconds(failure.duration), _read(failure.said)
                 )
         found = self._loaded[head.number]
         names = self._named(found.tests)
@@ -140,6 +141,10 @@ class _Shelf:
 def in_set(bits: bytes) -> NDArray[np.int64]:
     """The places whose bits are set, rising."""
     return np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little"))
+
+
+def _read(said: FailureDetail | Sealed | None) -> FailureDetail | None:
+    return said.detail if isinstance(said, Sealed) else said
 
 
 def _result(

@@ -7,11 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from flakediag.history import details
-from flakediag.history.server import rows as rows
+from flakediag.history.server import rows
 from flakediag.history.server.connecting import Connection
 from flakediag.history.server.encoding import Encoder
-from flakediag.history.values import untext
-from flakediag.model import FailureDetail
 
 
 class Shelf(NamedTuple):
@@ -73,43 +71,3 @@ def _missing(conn: Connection, shelf: Shelf, wanted: Collection[bytes]) -> set[b
         (*shelf, list(wanted)),
     )
     return set(wanted) - {row[0] for row in found}
-
-
-def signatures(conn: Connection, project: int, months: Collection[int], wanted: Collection[bytes]) -> dict[bytes, str]:
-    found = conn.execute(
-        "SELECT signature, text FROM flakediag.signatures WHERE project = %s AND month = ANY(%s)"
-        " AND signature = ANY(%s)",
-        (project, list(months), list(wanted)),
-    )
-    return {row[0]: untext(row[1]) for row in found}
-
-
-def said(
-    conn: Connection, project: int, months: Collection[int], wanted: Collection[bytes | None]
-) -> dict[bytes | None, FailureDetail]:
-    """Each of these details once, however often it occurs; nothing under None."""
-    stored: dict[tuple[int, bytes], tuple[bytes | None, bytes]] = {}
-    plain: dict[tuple[int, bytes], bytes] = {}
-    look_for = {detail for detail in wanted if detail is not None}
-    while look_for:
-        rounds = conn.execute(
-            "SELECT month, detail, base, content FROM flakediag.details"
-            " WHERE project = %s AND month = ANY(%s) AND detail = ANY(%s)",
-            (project, list(months), list(look_for)),
-        ).fetchall()
-        stored.update(((row[0], row[1]), (row[2], row[3])) for row in rounds)
-        look_for = {row[2] for row in rounds if row[2] is not None and (row[0], row[2]) not in stored}
-
-    def content_of(month: int, detail: bytes) -> bytes:
-        found = plain.get((month, detail))
-        if found is None:
-            base, content = stored[month, detail]
-            dictionary = None if base is None else content_of(month, base)
-            found = plain[month, detail] = details.decompress(content, dictionary)
-        return found
-
-    found: dict[bytes | None, FailureDetail] = {None: FailureDetail("", "", "")}
-    for month, detail in stored:
-        if detail in wanted and detail not in found:
-            found[detail] = details.decode(content_of(month, detail))
-    return found

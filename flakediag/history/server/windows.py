@@ -72,7 +72,7 @@ def _failures(conn: Connection, heads: Sequence[Head], index: dict[int, int]) ->
             attempt=each.attempt,
             outcome=Outcome(each.outcome),
             signature=each.signature,
-            detail=each.detail or nothing,
+            said=each.said or nothing,
         )
         for each in failures.load(conn, heads)
     ]

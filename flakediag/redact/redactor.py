@@ -1,0 +1,114 @@
+"""What of a report is looked at, and what stands in the place of a secret.
+
+A mask names the kind of secret and nothing of its value: the same failure with another token has the same signature.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from flakediag.model import Attempt, CaseResult, FailureDetail, Redaction, Run, RunReport
+from flakediag.redact.own import own_pattern
+from flakediag.redact.patterns import Pattern, hints
+
+_MOST_LINES = 20_000  # that are remembered to need no look
+_LONGEST_LINE = 400  # of them, in characters
+
+
+class Redacted(NamedTuple):
+    """A report without its secrets, and how many were masked, by kind."""
+
+    report: RunReport
+    masked: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Masks secrets in texts.
+
+    `own` are patterns of the user's own, (name, regular expression) each; raises `ValueError` for one that is refused.
+    """
+
+    level: Redaction = Redaction.ALL
+    own: Sequence[tuple[str, str]] = ()
+    _own: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
+    _hintless: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        made = tuple(Pattern(name, pattern, own_pattern(name, pattern)) for name, pattern in self.own)
+        object.__setattr__(self, "_own", made)
+
+    def report(self, report: RunReport) -> Redacted:
+        """The report as it may be stored. What needs no mask is passed on as it is.
+
+        Names of tests, files and branches are what history hangs on, and stay.
+        """
+        masked: Counter[str] = Counter()
+        if self.level is Redaction.OFF:
+            return Redacted(report, masked)
+        changed = {
+            place: new
+            for place, result in enumerate(report.results)
+            if (result.failure is not None or result.earlier) and (new := self.result(result, masked)) is not result
+        }
+        if changed:
+            results = tuple(changed.get(place, result) for place, result in enumerate(report.results))
+            report = replace(report, results=results)
+        if self.level is Redaction.ALL:
+            report = replace(report, run=self._run(report.run, masked))
+        return Redacted(report, masked)
+
+    def result(self, result: CaseResult, masked: Counter[str]) -> CaseResult:
+        earlier = tuple(self._attempt(attempt, masked) for attempt in result.earlier)
+        failure = None if result.failure is None else self.failure(result.failure, masked)
+        if failure is result.failure and all(a is b for a, b in zip(earlier, result.earlier, strict=True)):
+            return result
+        return result._replace(failure=failure, earlier=earlier)
+
+    def failure(self, failure: FailureDetail, masked: Counter[str] | None = None) -> FailureDetail:
+        """The same failure, masked where it must be. What was masked is added to `masked`."""
+        masked = Counter() if masked is None else masked
+        if self.level is Redaction.ALL and self._due("\n".join(failure)):
+            return FailureDetail(*(self.text(part, masked) for part in failure))
+        if self.level is Redaction.OUTPUT and failure.output:
+            return failure._replace(output=self.text(failure.output, masked))
+        return failure
+
+    def text(self, text: str, masked: Counter[str]) -> str:
+        for pattern in self._due(text):
+            text = pattern.mask(text, masked)
+        return text
+
+    def _due(self, text: str) -> list[Pattern]:
+        """The patterns that may find something, in the order in which they are to look."""
+        fresh = set(text.split("\n")) - self._hintless
+        lowered = "\n".join(fresh).lower()
+        hinted = {pattern for hint, pattern in hints() if hint in lowered}
+        if not hinted:
+            self._remember(fresh)
+        return [*sorted(hinted, key=lambda pattern: pattern.place), *self._own]
+
+    def _remember(self, lines: set[str]) -> None:
+        """Most lines of a trace have been seen in another one, and a line without a hint is none for ever."""
+        if len(self._hintless) + len(lines) > _MOST_LINES:
+            self._hintless.clear()
+        self._hintless.update(line for line in lines if len(line) <= _LONGEST_LINE)
+
+    def _attempt(self, attempt: Attempt, masked: Counter[str]) -> Attempt:
+        if attempt.failure is None:
+            return attempt
+        failure = self.failure(attempt.failure, masked)
+        return attempt if failure is attempt.failure else attempt._replace(failure=failure)
+
+    def _run(self, run: Run, masked: Counter[str]) -> Run:
+        properties = {name: self._value(name, value, masked) for name, value in run.properties.items()}
+        return replace(run, properties=properties, url=run.url and self.text(run.url, masked))
+
+    def _value(self, name: str, value: str, masked: Counter[str]) -> str:
+        """A property's value; its name may be what says that it is a secret."""
+        head = f"{name}="
+        whole = self.text(head + value, masked)
+        return whole[len(head) :] if whole.startswith(head) else whole
