@@ -68,7 +68,7 @@ def test_what_is_wrong_with_a_connection_is_told(
 ) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
     with pytest.raises(HistoryError, match=complaint) as caught:
-        History.open(bad.format(locked=locked), mode)  # type: ignore[arg-type]
+        History.open(bad.format(locked=locked), mode, busy_timeout=0.2)  # type: ignore[arg-type]
     assert hint in str(caught.value.hint)
     assert caught.value.exit_code == ExitCode.USAGE
     told = f"{caught.value.message} {caught.value.hint}"

@@ -126,6 +126,14 @@ def test_a_server_that_restarts_in_the_middle_of_an_ingest_loses_nothing(
     assert sound(address)
 
 
+def test_who_comes_while_the_server_is_away_waits_for_it(server: PrivateServer, address: str) -> None:
+    server.stop("immediate")
+    starting = threading.Timer(0.5, server.start)
+    starting.start()
+    assert not store(address, suite("r"))[0].duplicate
+    starting.join()
+
+
 def path_with(path: Path) -> Path:
     store(path, *LARGE)
     return path

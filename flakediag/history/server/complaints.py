@@ -37,14 +37,14 @@ _CONNECTING = (
         "try sslmode=require, or ask its owner for a line in pg_hba.conf",
     ),
     _Complaint("authentication failed", "the server does not accept this user", "check user, password and certificate"),
-    _Complaint("role", "the server does not know this user", "check the user in the address or PGUSER"),
+    _Complaint('role "', "the server does not know this user", "check the user in the address or PGUSER"),
     _Complaint(
-        "database",
+        'database "',
         "the server has no such database, or this user may not use it",
         "check its name in the address or PGDATABASE, or create it: createdb NAME",
     ),
     _Complaint(
-        "service",
+        "definition of service",
         "the service file does not say where the server is",
         "check PGSERVICE and ~/.pg_service.conf (PGSERVICEFILE)",
     ),
@@ -56,7 +56,15 @@ _CONNECTING = (
 _NOT_REACHED = _Complaint(
     "", "the server cannot be reached", "is it running? check host and port in the address, or PGHOST and PGPORT"
 )
-_COMES_UP = ("starting up", "shutting down", "in recovery mode", "too many clients", "remaining connection slots")
+_NO_SUCH_HOST = "could not translate host name"
+_COMES_UP = (
+    "starting up",
+    "not yet accepting connections",
+    "shutting down",
+    "in recovery mode",
+    "too many clients",
+    "remaining connection slots",
+)
 
 _STAYS = ("authentication failed", "no pg_hba.conf entry", "does not exist")
 _PASSING_STATES = ("08", "40001", "40003", "40P01", "53300", "57P01", "57P02", "57P03")
@@ -73,11 +81,13 @@ _BUGS = (
 
 
 def passes(error: Exception, *, connecting: bool = False) -> bool:
-    """Whether the same transaction may go through a little later."""
+    """Whether the same transaction may go through a little later; or, `connecting`, the first connection be made."""
     if not isinstance(error, psycopg.Error):
         return True  # overtaken
     if connecting:
-        return any(sign in str(error) for sign in _COMES_UP)
+        said = str(error)
+        unknown = any(each.sign in said for each in _CONNECTING) or _NO_SUCH_HOST in said
+        return not unknown or any(sign in said for sign in _COMES_UP)
     if isinstance(error, _RACES):
         return True  # two that make the schema at once; rows are added in a way that cannot end so
     if error.sqlstate is None:  # no answer: the connection is gone, or there is none to be had

@@ -20,6 +20,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _T = TypeVar("_T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two tries
+_TO_COME_BACK = 15.0  # seconds to wait for a server that does not answer at first: it may be about to restart
 _TO_CONNECT = 10  # seconds, where neither the address nor PGCONNECT_TIMEOUT says otherwise
 
 READ = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -59,7 +60,7 @@ class Server:
         if self._conn is not None and self._in_transaction(self._conn):
             with self.translated():
                 return work(self._conn)
-        pauses = self._pauses()
+        pauses = self._pauses(self._patience)
         while True:
             try:
                 with self.transaction(mode) as conn:
@@ -91,9 +92,10 @@ class Server:
     def _told(self, error: Exception) -> Exception:
         return explained(error, self.name, self._patience)
 
-    def _pauses(self) -> Iterator[bool]:
+    @staticmethod
+    def _pauses(patience: float) -> Iterator[bool]:
         """Waits before each further try, twice as long every time, and ends with the patience."""
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + patience
         pause = _FIRST_PAUSE
         while time.monotonic() + pause < end:
             time.sleep(pause * random.uniform(0.5, 1.5))  # so that those who collided do not collide again
@@ -112,8 +114,8 @@ class Server:
         return self._conn
 
     def _connect(self) -> None:
-        """The first time: what is wrong then does not pass, unless the server says so itself."""
-        pauses = self._pauses()
+        """The first time: most of what is wrong then does not pass, and a wrong address should not take a minute."""
+        pauses = self._pauses(min(self._patience, _TO_COME_BACK))
         while True:
             try:
                 self._connected()
