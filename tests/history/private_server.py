@@ -101,7 +101,11 @@ def _account() -> str | None:
 
 @contextlib.contextmanager
 def private_server() -> Iterator[PrivateServer]:
-    """A running server with an empty database `flakediag`. Nothing is forced to the disk: it dies with the tests."""
+    """A running server with an empty database `flakediag`.
+
+    Nothing is forced to the disk, since the machine outlives it; but a commit is written before it is told, as the
+    tests that crash the server need.
+    """
     account = _account() if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="flakediag-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -112,7 +116,7 @@ def private_server() -> Iterator[PrivateServer]:
         run("initdb", "-D", str(data), "-U", "owner", "-E", "UTF8", "--locale=C", "-N", account=account)
         (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         with (data / "postgresql.conf").open("a") as settings:
-            settings.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 100\n")
+            settings.write("fsync = off\nfull_page_writes = off\nmax_connections = 100\n")
         server = PrivateServer(folder, _free_port(), account)
         server.start()
         try:
