@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flakediag.errors import ConfigError
-from flakediag.location import Location, location
+from flakediag.location import Location, location, shown
 from flakediag.model import GateRule, Metric, Redaction
 from flakediag.redact import own_pattern
 
@@ -242,6 +242,11 @@ def _flat(table: object, source: Path, prefix: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
+def _said(value: Any) -> Any:
+    """A value for people: what was meant as an address may hold a password."""
+    return shown(value) if isinstance(value, str) else value
+
+
 def _from_file(table: object, source: Path) -> dict[str, Any]:
     by_name = {name: (field, read) for field, (name, read) in _KEYS.items()}
     values = {}
@@ -252,7 +257,7 @@ def _from_file(table: object, source: Path) -> dict[str, Any]:
         try:
             values[field] = read(value)
         except ValueError as error:
-            raise ConfigError(f"{source}: {name} = {value!r} {error}") from None
+            raise ConfigError(f"{source}: {name} = {_said(value)!r} {error}") from None
     for field in ("db", "ratchet_file", "quarantine"):  # a path in a file means the same from wherever it is called
         if isinstance(values.get(field), Path):
             values[field] = source.parent / values[field]
@@ -273,7 +278,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         try:
             values[field] = _KEYS[field][1](value)
         except ValueError as error:
-            raise ConfigError(f"{variable}={value} {error}") from None
+            raise ConfigError(f"{variable}={_said(value)} {error}") from None
     return values
 
 

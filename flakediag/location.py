@@ -23,3 +23,14 @@ def location(text: str) -> Location:
     if "://" not in text:  # a file may be called anything
         return Path(text).expanduser()
     raise ValueError(f"is an address that no history can be at: known are files and {', '.join(SCHEMES)}")
+
+
+_USER_AND_PASSWORD = re.compile(r"(://[^:/?#@]*):.*@", re.DOTALL)  # up to the last @: a bare one may be in a password
+_SECRETS = re.compile(r"\b((?:ssl)?password|passcode)=[^&]*", re.IGNORECASE)
+
+
+def shown(place: Location) -> str:
+    """`place` for people: an address without its password."""
+    if isinstance(place, Path):
+        return str(place)
+    return _SECRETS.sub(r"\1=***", _USER_AND_PASSWORD.sub(r"\1:***@", place))

@@ -274,7 +274,7 @@ def _status(file: InputFile, known: set[str]) -> FileStatus:
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
     """The tests that are flaky with the added runs and were not without them."""
-    if not added or not history.counts().failures:  # numpy need not be loaded for that
+    if not added or not history.has_failures():  # numpy need not be loaded for that
         return set()
     import numpy as np
 

@@ -20,7 +20,7 @@ from flakediag.history.doctor import examine
 from flakediag.history.portable import FormerName, Portable
 from flakediag.history.prune import Limits
 from flakediag.history.repair import Salvage
-from flakediag.location import Location
+from flakediag.location import Location, shown
 from flakediag.model import Checkup, Identity, MergedSource, Pruned, Renamed, RenameProposal, Scope
 from flakediag.service import Progress, resolve
 
@@ -46,9 +46,9 @@ def merge(db: Location, sources: Sequence[Location], progress: Progress | None =
         with (
             History.source(source) as history,
             History.open(db, "write") as target,
-            _runs_of(history, str(source), progress) as runs,
+            _runs_of(history, shown(source), progress) as runs,
         ):
-            done.append(_absorb(target, str(source), runs, history.former_names()))
+            done.append(_absorb(target, shown(source), runs, history.former_names()))
     return tuple(done)
 
 

@@ -59,6 +59,7 @@ ONLY_IN = {
     "xml": {"junit"},
     "sqlite3": {"history", "cli"},  # the crash report names its version
     "sqlite_utils": {"history"},
+    "psycopg": {"history"},
     "pandas": {"report", "history"},
     "socket": {"confirm"},  # to hold a port that it was asked to hold; nothing else ever opens a connection
     "ssl": set[str](),

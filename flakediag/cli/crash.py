@@ -13,9 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from flakediag import __version__
+from flakediag.location import shown
 from flakediag.report.text import lines, visible
 
-_LIBRARIES = ("click", "rich", "numpy", "pandas", "junitparser", "sqlite-utils")
+_LIBRARIES = ("click", "rich", "numpy", "pandas", "junitparser", "sqlite-utils", "psycopg")
 
 
 def tell(error: BaseException, args: Sequence[str]) -> None:
@@ -27,7 +28,7 @@ def tell(error: BaseException, args: Sequence[str]) -> None:
         "",
         f"flakediag {__version__}, Python {platform.python_version()}, {platform.platform()}",
         ", ".join(libraries),
-        f"command: {visible(shlex.join(['flakediag', *args]))}",
+        f"command: {visible(shlex.join(['flakediag', *map(shown, args)]))}",
         "",
     ]
     for part in traceback.format_exception(error):

@@ -15,7 +15,7 @@ import click
 
 from flakediag.cli import locate
 from flakediag.errors import ConfigError, UsageError
-from flakediag.location import Location, location
+from flakediag.location import Location, location, shown
 
 # The model's dataclasses and the TOML parser take longer to load than `--help` takes to print.
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ class Session:
                 f"there is no history at {db}" + (": it is a folder" if db.is_dir() else ""),
                 "check the path given with --db, FLAKEDIAG_DB or the configuration; flakediag ingest creates a history",
             )
-        self.say(f"history {db}")
+        self.say(f"history {shown(db)}")
         return db
 
     def history_to_write(self) -> Location:
         """The history to write, which need not exist yet."""
         db = self.settings.db or locate.nearest(Path.cwd()) or locate.project_root(Path.cwd()) / locate.HISTORY
-        self.say(f"history {db}")
+        self.say(f"history {shown(db)}")
         return db
 
     def color(self, *, terminal: bool) -> bool:
@@ -118,7 +118,7 @@ class HistoryLocation(click.ParamType):  # type: ignore[type-arg]  # not generic
         try:
             return location(str(value))
         except ValueError as problem:
-            self.fail(f"{value!r} {problem}", param, ctx)
+            self.fail(f"{shown(str(value))!r} {problem}", param, ctx)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -136,8 +136,8 @@ SETTINGS_OPTIONS = (
     _setting(
         "--db",
         type=HistoryLocation(),
-        metavar="FILE",
-        help="The history (FLAKEDIAG_DB). Default: .flakediag/history.db, here or in a folder above.",
+        metavar="HISTORY",
+        help="The history (FLAKEDIAG_DB): a file, or postgresql://… Default: .flakediag/history.db, here or above.",
     ),
     _setting(
         "--config",

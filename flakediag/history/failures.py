@@ -40,7 +40,7 @@ class FailureWriter:
         failed: set[int] = set()
         rows = []
         for position, test, result in results:
-            for attempt, outcome, failure, duration in _failed_attempts(result):
+            for attempt, outcome, failure, duration in failed_attempts(result):
                 signature_id, detail_id = self._intern(failure)
                 rows.append((run_id, position, attempt, test, int(outcome), signature_id, detail_id, duration))
                 failed.add(test)
@@ -96,7 +96,7 @@ class FailureWriter:
         return found
 
 
-def _failed_attempts(result: CaseResult) -> Iterator[tuple[int, Outcome, FailureDetail | None, int | None]]:
+def failed_attempts(result: CaseResult) -> Iterator[tuple[int, Outcome, FailureDetail | None, int | None]]:
     """(attempt from 1, outcome, what is said, milliseconds) of each attempt that failed."""
     for number, earlier in enumerate(result.earlier, start=1):
         if earlier.outcome.failed:

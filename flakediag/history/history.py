@@ -1,6 +1,6 @@
 """The history of a suite: a small set of verbs, and the engines that stand behind them.
 
-Engines: `sqlite.py`, one local file.
+Engines: `sqlite.py`, one local file; `server/`, a server that speaks PostgreSQL.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
+from flakediag.errors import HistoryError
 from flakediag.location import Location
 from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, Run, RunReport, Scope
 
@@ -144,6 +146,10 @@ class History(ABC):
         stand by path, and an earlier attempt that did not fail comes back as passed, without duration.
         """
 
+    def has_failures(self) -> bool:
+        """Whether any attempt failed; cheaper than counting them."""
+        return self.counts().failures > 0
+
     @abstractmethod
     def counts(self) -> HistoryCounts:
         """How much the history holds; pruned runs are not counted."""
@@ -226,6 +232,25 @@ class Engine(Protocol):
 
 def _engine(place: Location) -> Engine:
     """Imported late: nobody needs more than one."""
+    kind = "file" if isinstance(place, Path) else place.partition(":")[0].lower()
+    return _ENGINES[kind]()
+
+
+def _sqlite() -> Engine:
     from flakediag.history.sqlite import SqliteHistory
 
     return SqliteHistory
+
+
+def _server() -> Engine:
+    try:
+        from flakediag.history.server import ServerHistory
+    except ImportError as error:  # psycopg, or the libpq that it needs
+        raise HistoryError(
+            "a history on a server needs psycopg, which is not installed here, or not whole",
+            hint="pip install 'flakediag[postgresql]'",
+        ) from error
+    return ServerHistory
+
+
+_ENGINES: dict[str, Callable[[], Engine]] = {"file": _sqlite, "postgresql": _server, "postgres": _server}

@@ -73,7 +73,7 @@ class _Absorber:
         ).fetchone()
         shared = sum(owners.values())
         if same is not None and not self._fuller(item, same[0]):
-            self._improve(same[0], _header_of(item.run))
+            self._improve(same[0], header_of(item.run))
             self.done.known += 1
             return
         if same is None and item.files and shared == len({file.digest for file in item.files}):
@@ -128,14 +128,14 @@ class _Absorber:
     def _improve(self, run_id: int, other: _Values) -> None:
         """Of two headers of one run, keep the one that says more; which one was stored first does not matter."""
         stored = self._stored_header(run_id)
-        if _says(other) > _says(stored):
+        if says(other) > says(stored):
             self._conn.execute(
                 f"UPDATE runs SET {', '.join(f'{name} = ?' for name in _HEADER)} WHERE id = ?", (*other, run_id)
             )
             self.recount |= (other[0], other[-1]) != (stored[0], stored[-1])
 
 
-def _header_of(run: Run) -> _Values:
+def header_of(run: Run) -> _Values:
     return (
         moment(run.started_at),
         *map(optional_text, (run.commit, run.branch, run.job)),
@@ -145,7 +145,7 @@ def _header_of(run: Run) -> _Values:
     )
 
 
-def _says(header: _Values) -> tuple[object, ...]:
+def says(header: _Values) -> tuple[object, ...]:
     """A total order of headers: by how much they say, then by what."""
     known = [value is not None for value in header]
     return sum(known), known, [str(value) for value in header]

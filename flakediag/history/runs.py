@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
-from flakediag.errors import UsageError
+from flakediag.history.projects import chosen
 from flakediag.history.values import CLASSES, moment, optional_untext, text, unmoment, untext
 from flakediag.model import Order, Run, Scope
 
@@ -73,14 +73,8 @@ def project_id(conn: sqlite3.Connection, name: str | None) -> int | None:
     Raises `UsageError` where the name is missing and there are several, or where it is not known.
     """
     projects = {untext(row[1]): row[0] for row in conn.execute("SELECT id, name FROM projects ORDER BY name")}
-    names = ", ".join(projects)
-    if name is None:
-        if len(projects) > 1:
-            raise UsageError(f"the history has several projects: {names}", hint="choose one with --project")
-        return next(iter(projects.values()), None)
-    if projects and name not in projects:
-        raise UsageError(f"no project {name!r} in the history; it has: {names}", hint="choose one with --project")
-    return projects.get(name)
+    found = chosen(projects, name)
+    return None if found is None else projects[found]
 
 
 def load(conn: sqlite3.Connection, ids: Iterable[int]) -> list[Run]:

@@ -119,6 +119,10 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             return run_reports.load(conn, run_id)
 
+    def has_failures(self) -> bool:
+        with self._snapshot() as conn:
+            return conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+
     def counts(self) -> HistoryCounts:
         with self._snapshot() as conn:
             row = conn.execute(

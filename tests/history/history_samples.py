@@ -11,8 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import on_server
+
+from flakediag import upkeep
 from flakediag.analysis.window import Window
 from flakediag.history import History, HistoryCounts, Stored, run_results, schema
+from flakediag.location import Location
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Order, Outcome, Run, RunReport, Scope
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -70,18 +74,18 @@ def shuffled(name: str, tests: int, *others: CaseResult, hours: float = 0) -> Ru
 EVERYTHING = Scope(days=100_000, max_runs=1_000_000)
 
 
-def store(path: Path, *reports: RunReport) -> list[Stored]:
-    with History.open(path, "write") as history:
+def store(place: Location, *reports: RunReport) -> list[Stored]:
+    with History.open(place, "write") as history:
         return history.add_runs(reports, signature_of)
 
 
-def window_of(path: Path, scope: Scope = EVERYTHING) -> Window:
-    with History.open(path) as history:
+def window_of(place: Location, scope: Scope = EVERYTHING) -> Window:
+    with History.open(place) as history:
         return history.window(scope)
 
 
-def counts_of(path: Path) -> HistoryCounts:
-    with History.open(path) as history:
+def counts_of(place: Location) -> HistoryCounts:
+    with History.open(place) as history:
         return history.counts()
 
 
@@ -121,8 +125,15 @@ def as_before_packing(fresh: Path, step: int, path: Path) -> None:
         conn.commit()
 
 
-def everything_in(path: Path) -> dict[str, list[Any]]:
+def everything_in(place: Location) -> dict[str, list[Any]]:
     """Every row of every table."""
-    with closing(sqlite3.connect(path)) as conn:
+    if isinstance(place, str):
+        return on_server.everything_in(place)
+    with closing(sqlite3.connect(place)) as conn:
         names = [row[0] for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         return {name: conn.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+
+
+def sound(place: Location) -> bool:
+    """Nothing in the history contradicts anything else."""
+    return on_server.complaints(place) == [] if isinstance(place, str) else upkeep.checkup(place).sound

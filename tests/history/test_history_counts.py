@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from flakediag.history import History, HistoryCounts
 from flakediag.history.bitmaps import bitmap, pack, unpack
+from flakediag.location import Location
 from flakediag.model import Attempt, CaseResult, Outcome, RunReport, Scope
 
 case = st.builds(
@@ -31,34 +32,37 @@ runs = st.lists(st.tuples(st.lists(case), st.integers(0, 300), st.sampled_from([
 @given(runs, st.integers(1, 3), st.sampled_from([None, "main"]))
 @settings(deadline=None, max_examples=60)
 def test_counts_from_sets_and_failures_are_those_of_the_results(
-    these: list[tuple[list[CaseResult], int, str, bool]], calls: int, branch: str | None
+    another: Callable[[], Location],
+    these: list[tuple[list[CaseResult], int, str, bool]],
+    calls: int,
+    branch: str | None,
 ) -> None:
     reports = [
         report(str(n), *cases, hours=24 * days, branch=on, experiment=experiment)
         for n, (cases, days, on, experiment) in enumerate(these)
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "history.db")
-        for call in range(calls):
-            store(path, *reports[call::calls])
-        scope = Scope(branch=branch)
-        window = window_of(path, scope)
-        with History.open(path) as history:
-            counted = {each.test: each for each in history.tests(scope)}
-            assert history.summary(scope).tests == len(window.tests)
-        assert tuple(counted) == window.tests
-        failing = {(failure.run, failure.test) for failure in window.failures}
-        for index, test in enumerate(window.tests):
-            ran = window.executed[:, index]
-            present = window.outcomes[:, index] >= 0
-            expected = (
-                ran.sum(),
-                sum(failed_test == index for _, failed_test in failing),
-                (present & ~ran).sum(),
-                max(run.started_at for run, here in zip(window.runs, present, strict=True) if here),
-            )
-            assert tuple(counted[test][1:5]) == expected
-        assert lifetime_counters(path) == expected_lifetimes(reports)
+    place = another()
+    for call in range(calls):
+        store(place, *reports[call::calls])
+    scope = Scope(branch=branch)
+    window = window_of(place, scope)
+    with History.open(place) as history:
+        counted = {each.test: each for each in history.tests(scope)}
+        assert history.summary(scope).tests == len(window.tests)
+    assert tuple(counted) == window.tests
+    failing = {(failure.run, failure.test) for failure in window.failures}
+    for index, test in enumerate(window.tests):
+        ran = window.executed[:, index]
+        present = window.outcomes[:, index] >= 0
+        expected = (
+            ran.sum(),
+            sum(failed_test == index for _, failed_test in failing),
+            (present & ~ran).sum(),
+            max(run.started_at for run, here in zip(window.runs, present, strict=True) if here),
+        )
+        assert tuple(counted[test][1:5]) == expected
+    if isinstance(place, Path):
+        assert lifetime_counters(place) == expected_lifetimes(reports)
 
 
 def lifetime_counters(path: Path) -> dict[str, tuple[object, ...]]:
@@ -94,31 +98,31 @@ def expected_lifetimes(reports: list[RunReport]) -> dict[str, tuple[object, ...]
     }
 
 
-def test_first_seen_looks_beyond_the_scope(path: Path) -> None:
-    store(path, suite("old", hours=-24 * 300), suite("new"))
-    with History.open(path) as history:
+def test_first_seen_looks_beyond_the_scope(place: Location) -> None:
+    store(place, suite("old", hours=-24 * 300), suite("new"))
+    with History.open(place) as history:
         [counted] = history.tests(Scope(), "test_a")
     assert (counted.runs, counted.last_run, counted.first_seen) == (1, NOON, NOON - timedelta(days=300))
 
 
-def test_a_test_that_only_experiments_had_has_never_been_seen(path: Path) -> None:
-    store(path, suite("tried", experiment=True))
-    with History.open(path) as history:
+def test_a_test_that_only_experiments_had_has_never_been_seen(place: Location) -> None:
+    store(place, suite("tried", experiment=True))
+    with History.open(place) as history:
         assert history.tests(Scope()) == ()
         assert {each.first_seen for each in history.tests(Scope(experiments=True))} == {None}
 
 
-def test_a_test_that_was_skipped_after_a_failed_attempt_was_executed(path: Path) -> None:
+def test_a_test_that_was_skipped_after_a_failed_attempt_was_executed(place: Location) -> None:
     gave_up = skipped("test_a")._replace(earlier=(Attempt(Outcome.ERROR, None, None),))
-    store(path, report("r", gave_up))
-    with History.open(path) as history:
+    store(place, report("r", gave_up))
+    with History.open(place) as history:
         [counted] = history.tests(Scope())
     assert (counted.runs, counted.failures, counted.skips) == (1, 1, 0)
 
 
-def test_counts_of_the_whole_history(path: Path) -> None:
-    store(path, suite("r", fails=("test_a", "test_b")), suite("r2", project="other", fails=("test_a",)))
-    with History.open(path) as history:
+def test_counts_of_the_whole_history(place: Location) -> None:
+    store(place, suite("r", fails=("test_a", "test_b")), suite("r2", project="other", fails=("test_a",)))
+    with History.open(place) as history:
         assert history.counts() == HistoryCounts(
             projects=2, runs=2, tests=10, results=10, failures=3, signatures=1, details=1
         )
@@ -142,6 +146,6 @@ def test_counters_do_not_wait_for_the_end_of_a_large_ingest(path: Path, monkeypa
     assert lifetime_counters(path) == expected_lifetimes(these)
 
 
-def test_everything_is_in_scope_of_everything(path: Path) -> None:
-    store(path, suite("old", hours=-24 * 3000), suite("new"))
-    assert window_of(path, EVERYTHING).shape == (2, 5)
+def test_everything_is_in_scope_of_everything(place: Location) -> None:
+    store(place, suite("old", hours=-24 * 3000), suite("new"))
+    assert window_of(place, EVERYTHING).shape == (2, 5)

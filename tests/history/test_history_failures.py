@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history_samples import failed, report, store, suite, window_of
+from history_samples import counts_of, failed, report, store, suite, window_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flakediag.history import History, details
 from flakediag.history.values import text, untext
+from flakediag.location import Location
 from flakediag.model import Attempt, FailureDetail, Outcome
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -44,13 +45,14 @@ def test_ordinary_text_is_stored_as_it_is(ordinary: str) -> None:
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_strange_text_comes_back_from_everywhere(path: Path, strange: str) -> None:
-    store(path, report("r", failed(strange, message=strange, text=strange), project=strange, properties={strange: "1"}))
-    window = window_of(path)
+def test_strange_text_comes_back_from_everywhere(place: Location, strange: str) -> None:
+    said = failed(strange, message=strange, text=strange)
+    store(place, report("r", said, project=strange, properties={strange: "1"}))
+    window = window_of(place)
     assert window.tests[0].name == strange
     assert window.runs[0].properties == {strange: "1"}
     assert window.failures[0].detail == FailureDetail("AssertionError", strange, strange)
-    with History.open(path) as history:
+    with History.open(place) as history:
         assert history.projects() == (strange,)
 
 
@@ -85,10 +87,10 @@ def test_failures_that_differ_in_a_number_cost_next_to_nothing(path: Path) -> No
     }
 
 
-def test_details_longer_than_the_dictionary_come_back(path: Path) -> None:
+def test_details_longer_than_the_dictionary_come_back(place: Location) -> None:
     cases = [failed(f"test_{n}", text=f"{n} {trace(n // 2) * 20} {n}") for n in range(4)]
-    store(path, report("r", *cases))
-    assert [failure.detail for failure in window_of(path).failures] == [case.failure for case in cases]
+    store(place, report("r", *cases))
+    assert [failure.detail for failure in window_of(place).failures] == [case.failure for case in cases]
 
 
 def test_details_with_different_signatures_stand_alone(path: Path) -> None:
@@ -100,14 +102,14 @@ def test_details_with_different_signatures_stand_alone(path: Path) -> None:
     ]
 
 
-def test_a_signature_is_asked_for_once_for_each_distinct_detail(path: Path) -> None:
+def test_a_signature_is_asked_for_once_for_each_distinct_detail(place: Location) -> None:
     asked = []
 
     def signature_of(detail: FailureDetail) -> str:
         asked.append(detail)
         return "the same"
 
-    with History.open(path, "write") as history:
+    with History.open(place, "write") as history:
         history.add_runs([suite(f"r{n}", hours=n, fails=("test_a", "test_b")) for n in range(5)], signature_of)
     assert len(asked) == 1
 
@@ -131,8 +133,8 @@ def test_every_failed_attempt_is_kept_with_its_own_detail(path: Path) -> None:
     ]
 
 
-def test_a_failure_without_a_word_has_an_empty_detail(path: Path) -> None:
-    store(path, report("r", failed("test_a")._replace(failure=None)))
-    [failure] = window_of(path).failures
+def test_a_failure_without_a_word_has_an_empty_detail(place: Location) -> None:
+    store(place, report("r", failed("test_a")._replace(failure=None)))
+    [failure] = window_of(place).failures
     assert failure.detail == FailureDetail("", "", "")
-    assert query(path, "SELECT count(*) FROM failure_details") == [(0,)]
+    assert counts_of(place).details == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 
 from flakediag.analysis.outcomes import Outcomes
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Attempt, CaseResult, FailureDetail, Outcome, RunReport
 
 BROKE = Attempt(Outcome.FAILED, 0.1, FailureDetail("AssertionError", "no", ""))
 WENT = Attempt(Outcome.PASSED, None, None)
 
 
-def outcomes_of(path: Path) -> Outcomes:
-    with History.open(path) as history:
+def outcomes_of(place: Location) -> Outcomes:
+    with History.open(place) as history:
         return history.outcomes(EVERYTHING)
 
 
-def same(path: Path) -> None:
-    told, window = outcomes_of(path), window_of(path)
+def same(place: Location) -> None:
+    told, window = outcomes_of(place), window_of(place)
     assert told.runs == window.runs
     assert told.results == window.results
     # A test that no run in scope executed or skipped stands in neither.
@@ -49,9 +50,9 @@ def same(path: Path) -> None:
         [],
     ],
 )
-def test_a_run_of_any_kind(path: Path, results: list[CaseResult]) -> None:
-    store(path, report("r", *results), suite("s", hours=1, fails=("test_a",)))
-    same(path)
+def test_a_run_of_any_kind(place: Location, results: list[CaseResult]) -> None:
+    store(place, report("r", *results), suite("s", hours=1, fails=("test_a",)))
+    same(place)
 
 
 def result(name: str, outcome: Outcome, earlier: int) -> CaseResult:
@@ -64,8 +65,8 @@ RESULTS = st.lists(st.builds(result, st.sampled_from("abcd"), st.sampled_from(Ou
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(RESULTS, min_size=1, max_size=5))
-def test_whatever_is_stored(tmp_path_factory: pytest.TempPathFactory, runs: list[list[CaseResult]]) -> None:
-    path = tmp_path_factory.mktemp("outcomes") / "history.db"
+def test_whatever_is_stored(another: Callable[[], Location], runs: list[list[CaseResult]]) -> None:
+    place = another()
     reports: list[RunReport] = [report(f"r{n}", *results, hours=n) for n, results in enumerate(runs)]
-    store(path, *reports)
-    same(path)
+    store(place, *reports)
+    same(place)

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from history_samples import (
     passed,
     report,
     shuffled,
+    sound,
     store,
     suite,
     told,
@@ -32,6 +34,7 @@ from flakediag import upkeep
 from flakediag.errors import UsageError
 from flakediag.history import History
 from flakediag.history.prune import Limits
+from flakediag.location import Location
 from flakediag.model import Pruned, RunReport, Scope
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -52,13 +55,13 @@ def daily(days: int, **more: object) -> list[RunReport]:
     ]
 
 
-def prune(path: Path, *, days: int | None = None, runs: int | None = None, dry_run: bool = False) -> Pruned:
-    return upkeep.prune(path, keep_days=days, keep_runs=runs, now=NOW, dry_run=dry_run, window=Scope())
+def prune(place: Location, *, days: int | None = None, runs: int | None = None, dry_run: bool = False) -> Pruned:
+    return upkeep.prune(place, keep_days=days, keep_runs=runs, now=NOW, dry_run=dry_run, window=Scope())
 
 
-def starts(path: Path) -> list[int]:
+def starts(place: Location) -> list[int]:
     """The days whose results are still there."""
-    return [(run.started_at - NOON).days for run in window_of(path).runs]
+    return [(run.started_at - NOON).days for run in window_of(place).runs]
 
 
 @pytest.mark.parametrize(
@@ -73,34 +76,34 @@ def starts(path: Path) -> list[int]:
         ({"days": 0}, [9]),
     ],
 )
-def test_a_run_within_either_limit_stays(path: Path, limits: dict[str, int], kept: list[int]) -> None:
-    store(path, *daily(10))
-    assert prune(path, **limits).runs == 10 - len(kept)
-    assert starts(path) == kept
+def test_a_run_within_either_limit_stays(place: Location, limits: dict[str, int], kept: list[int]) -> None:
+    store(place, *daily(10))
+    assert prune(place, **limits).runs == 10 - len(kept)
+    assert starts(place) == kept
 
 
-def test_every_branch_keeps_its_newest_runs(path: Path) -> None:
-    store(path, *daily(10, branch="main"), *daily(3, branch="topic"))
-    assert prune(path, runs=2).runs == 9
-    with History.open(path) as history:
+def test_every_branch_keeps_its_newest_runs(place: Location) -> None:
+    store(place, *daily(10, branch="main"), *daily(3, branch="topic"))
+    assert prune(place, runs=2).runs == 9
+    with History.open(place) as history:
         assert len(history.runs(Scope(branch="topic"))) == 2
 
 
-def test_experiments_do_not_push_out_a_branch_s_runs(path: Path) -> None:
-    store(path, *daily(3), *(suite(f"e{n}", hours=100 + n, experiment=True) for n in range(5)))
-    prune(path, runs=3)
-    assert starts(path) == [0, 1, 2]
+def test_experiments_do_not_push_out_a_branch_s_runs(place: Location) -> None:
+    store(place, *daily(3), *(suite(f"e{n}", hours=100 + n, experiment=True) for n in range(5)))
+    prune(place, runs=3)
+    assert starts(place) == [0, 1, 2]
 
 
-def test_projects_have_their_own_newest_run(path: Path) -> None:
-    store(path, *daily(3, project="old"), report("new", passed("test_a"), hours=DAY * 500, project="new"))
-    assert prune(path, days=30).runs == 0
+def test_projects_have_their_own_newest_run(place: Location) -> None:
+    store(place, *daily(3, project="old"), report("new", passed("test_a"), hours=DAY * 500, project="new"))
+    assert prune(place, days=30).runs == 0
 
 
-def test_without_any_limit_nothing_is_done(path: Path) -> None:
-    store(path, *daily(3))
+def test_without_any_limit_nothing_is_done(place: Location) -> None:
+    store(place, *daily(3))
     with pytest.raises(UsageError, match="what to keep"):
-        prune(path)
+        prune(place)
 
 
 def test_the_window_that_is_kept_and_the_counters_stay_as_they_were(path: Path) -> None:
@@ -115,34 +118,34 @@ def test_the_window_that_is_kept_and_the_counters_stay_as_they_were(path: Path) 
         assert told(history.window(scope)) == before
         assert history.tests(scope) == counted
     assert everything_in(path)["test_counters"] == counters
-    assert upkeep.checkup(path).sound
+    assert sound(path)
 
 
-def test_a_pruned_report_is_still_known(path: Path) -> None:
+def test_a_pruned_report_is_still_known(place: Location) -> None:
     runs = daily(10)
-    store(path, *runs)
-    prune(path, runs=2)
-    assert all(stored.duplicate for stored in store(path, *runs))
-    assert starts(path) == [8, 9]
-    assert prune(path, runs=2).runs == 0
+    store(place, *runs)
+    prune(place, runs=2)
+    assert all(stored.duplicate for stored in store(place, *runs))
+    assert starts(place) == [8, 9]
+    assert prune(place, runs=2).runs == 0
 
 
-def test_a_pruned_run_is_listed_nowhere_and_no_report(path: Path) -> None:
-    store(path, *daily(3), *daily(1, branch="gone"))
-    prune(path, days=1)
-    with History.open(path) as history:
+def test_a_pruned_run_is_listed_nowhere_and_no_report(place: Location) -> None:
+    store(place, *daily(3), *daily(1, branch="gone"))
+    prune(place, days=1)
+    with History.open(place) as history:
         assert history.branches() == ("main",)
         assert len(history.runs(Scope(all_branches=True))) == 2
         with pytest.raises(LookupError):
             history.run_report(1)
 
 
-def test_later_runs_are_stored_as_ever(path: Path, tmp_path: Path) -> None:
-    store(path, *daily(10))
-    prune(path, runs=2)
-    store(path, suite("later", hours=DAY * 20, fails=("test_a",)))
-    assert upkeep.checkup(path).sound
-    assert window_of(path).failures[-1].detail.text == "a trace"
+def test_later_runs_are_stored_as_ever(place: Location, tmp_path: Path) -> None:
+    store(place, *daily(10))
+    prune(place, runs=2)
+    store(place, suite("later", hours=DAY * 20, fails=("test_a",)))
+    assert sound(place)
+    assert window_of(place).failures[-1].detail.text == "a trace"
 
 
 def test_space_is_given_back(path: Path) -> None:
@@ -155,12 +158,12 @@ def test_space_is_given_back(path: Path) -> None:
         assert conn.execute("PRAGMA freelist_count").fetchone() == (0,)
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(path: Path) -> None:
-    store(path, *daily(10))
-    before = everything_in(path)
-    told_before = prune(path, runs=2, dry_run=True)
-    assert everything_in(path) == before
-    done = prune(path, runs=2)
+def test_a_dry_run_tells_the_same_and_changes_nothing(place: Location) -> None:
+    store(place, *daily(10))
+    before = everything_in(place)
+    told_before = prune(place, runs=2, dry_run=True)
+    assert everything_in(place) == before
+    done = prune(place, runs=2)
     assert (told_before.runs, told_before.results, told_before.failures, told_before.kept, told_before.oldest) == (
         done.runs,
         done.results,
@@ -188,17 +191,18 @@ def test_a_reader_does_not_stand_in_the_way(path: Path) -> None:
     runs=st.none() | st.integers(0, 12),
 )
 def test_nothing_within_the_limits_is_lost(
-    tmp_path_factory: pytest.TempPathFactory, hours: list[int], days: int | None, runs: int | None
+    another: Callable[[], Location], hours: list[int], days: int | None, runs: int | None
 ) -> None:
     if days is None and runs is None:
         return
-    path = tmp_path_factory.mktemp("p") / "history.db"
-    store(path, *(suite(f"r{h}", hours=DAY * h, fails=("test_a",)) for h in hours))
-    prune(path, days=days, runs=runs)
+    place = another()
+    store(place, *(suite(f"r{h}", hours=DAY * h, fails=("test_a",)) for h in hours))
+    prune(place, days=days, runs=runs)
     newest = sorted(hours, reverse=True)
     expected = {h for h in hours if days is not None and newest[0] - h <= days} | set(newest[: runs or 0])
-    assert set(starts(path)) == expected
-    assert counts_of(path).failures == len(expected)
+    assert set(starts(place)) == expected
+    assert counts_of(place).failures == len(expected)
+    assert sound(place)
 
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -6,31 +6,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from history_samples import counts_of, everything_in, failed, passed, report, skipped, store, told, window_of
+from history_samples import counts_of, everything_in, failed, passed, report, skipped, sound, store, told, window_of
 
 from flakediag import upkeep
 from flakediag.errors import UsageError
 from flakediag.history import History
 from flakediag.history.prune import Limits
+from flakediag.location import Location
 from flakediag.model import CaseResult, Identity, Outcome, Renamed, Scope
 
 OLD, NEW = "tests.test_orders::test_old", "tests.test_orders::test_new"
 
 
-def rename(path: Path, old: str = OLD, new: str = NEW, **more: bool) -> Renamed:
-    return upkeep.rename(path, Scope(), old, new, **more)
+def rename(place: Location, old: str = OLD, new: str = NEW, **more: bool) -> Renamed:
+    return upkeep.rename(place, Scope(), old, new, **more)
 
 
-def before_and_after(path: Path) -> None:
+def before_and_after(place: Location) -> None:
     """Five runs with the old name, five with the new one; both fail once."""
     for n in range(10):
         name = "test_old" if n < 5 else "test_new"
         mine = failed(name) if n in (2, 7) else skipped(name) if n == 4 else passed(name)
-        store(path, report(f"r{n}", passed("test_other"), mine, hours=n))
+        store(place, report(f"r{n}", passed("test_other"), mine, hours=n))
 
 
-def ids(path: Path) -> set[str]:
-    return {test.id for test in window_of(path).tests}
+def ids(place: Location) -> set[str]:
+    return {test.id for test in window_of(place).tests}
 
 
 def test_both_pasts_become_one(path: Path, tmp_path: Path) -> None:
@@ -46,59 +47,59 @@ def test_both_pasts_become_one(path: Path, tmp_path: Path) -> None:
         mine = failed("test_new") if n in (2, 7) else skipped("test_new") if n == 4 else passed("test_new")
         store(always, report(f"r{n}", passed("test_other"), mine, hours=n))
     assert told(window_of(path)) == told(window_of(always))
-    assert upkeep.checkup(path).sound
+    assert sound(path)
 
 
-def test_a_name_that_is_not_known_yet_is_taken_on(path: Path) -> None:
-    store(path, report("r", failed("test_old")))
-    assert rename(path).joined == 0
-    assert ids(path) == {NEW}
-    store(path, report("s", passed("test_new"), hours=1))
-    assert counts_of(path).tests == 1
+def test_a_name_that_is_not_known_yet_is_taken_on(place: Location) -> None:
+    store(place, report("r", failed("test_old")))
+    assert rename(place).joined == 0
+    assert ids(place) == {NEW}
+    store(place, report("s", passed("test_new"), hours=1))
+    assert counts_of(place).tests == 1
 
 
-def test_later_reports_under_the_old_name_are_the_new_one_s(path: Path) -> None:
-    before_and_after(path)
-    rename(path)
-    store(path, report("late", passed("test_old"), hours=20))
-    assert ids(path) == {NEW, "tests.test_orders::test_other"}
-    assert upkeep.checkup(path).sound
+def test_later_reports_under_the_old_name_are_the_new_one_s(place: Location) -> None:
+    before_and_after(place)
+    rename(place)
+    store(place, report("late", passed("test_old"), hours=20))
+    assert ids(place) == {NEW, "tests.test_orders::test_other"}
+    assert sound(place)
 
 
-def test_names_may_change_twice_and_back(path: Path) -> None:
-    store(path, report("r", passed("test_old")))
-    rename(path)
-    rename(path, NEW, "tests.test_orders::test_newest")
-    store(path, report("s", passed("test_old"), hours=1), report("t", passed("test_new"), hours=2))
-    assert ids(path) == {"tests.test_orders::test_newest"}
-    rename(path, "tests.test_orders::test_newest", OLD)
-    store(path, report("u", passed("test_old"), hours=3), report("v", passed("test_newest"), hours=4))
-    assert ids(path) == {OLD}
-    assert upkeep.checkup(path).sound
+def test_names_may_change_twice_and_back(place: Location) -> None:
+    store(place, report("r", passed("test_old")))
+    rename(place)
+    rename(place, NEW, "tests.test_orders::test_newest")
+    store(place, report("s", passed("test_old"), hours=1), report("t", passed("test_new"), hours=2))
+    assert ids(place) == {"tests.test_orders::test_newest"}
+    rename(place, "tests.test_orders::test_newest", OLD)
+    store(place, report("u", passed("test_old"), hours=3), report("v", passed("test_newest"), hours=4))
+    assert ids(place) == {OLD}
+    assert sound(place)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_two_tests_of_one_run_are_not_one(path: Path, dry_run: bool) -> None:
-    store(path, report("r", passed("test_old"), failed("test_new")))
-    before = everything_in(path)
+def test_two_tests_of_one_run_are_not_one(place: Location, dry_run: bool) -> None:
+    store(place, report("r", passed("test_old"), failed("test_new")))
+    before = everything_in(place)
     with pytest.raises(UsageError, match="run 1 has both"):
-        rename(path, dry_run=dry_run)
-    assert everything_in(path) == before
+        rename(place, dry_run=dry_run)
+    assert everything_in(place) == before
 
 
-def test_a_dry_run_changes_nothing(path: Path) -> None:
-    before_and_after(path)
-    before = everything_in(path)
-    assert rename(path, dry_run=True).joined == 1
-    assert everything_in(path) == before
+def test_a_dry_run_changes_nothing(place: Location) -> None:
+    before_and_after(place)
+    before = everything_in(place)
+    assert rename(place, dry_run=True).joined == 1
+    assert everything_in(place) == before
 
 
-def test_pruned_runs_are_renamed_too(path: Path) -> None:
-    before_and_after(path)
-    with History.open(path, "write") as history:
+def test_pruned_runs_are_renamed_too(place: Location) -> None:
+    before_and_after(place)
+    with History.open(place, "write") as history:
         history.prune(Limits(days=None, runs=3), datetime(2026, 3, 2, tzinfo=UTC))
-    rename(path)
-    assert upkeep.checkup(path).sound
+    rename(place)
+    assert sound(place)
 
 
 def test_a_merge_brings_the_renaming_along(path: Path, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_a_merge_brings_the_renaming_along(path: Path, tmp_path: Path) -> None:
     upkeep.merge(other, [tmp_path / "other.db", path])
     for merged in (one, other):
         assert ids(merged) == {NEW, "tests.test_orders::test_other"}
-        assert upkeep.checkup(merged).sound
+        assert sound(merged)
     assert told(window_of(one)) == told(window_of(other))
 
 
@@ -118,9 +119,9 @@ def in_place(classname: str, name: str, file: str = "") -> CaseResult:
     return CaseResult(Identity(classname, name, file), Outcome.PASSED)
 
 
-def test_a_prefix_renames_every_test_below_it_and_no_other(path: Path) -> None:
+def test_a_prefix_renames_every_test_below_it_and_no_other(place: Location) -> None:
     store(
-        path,
+        place,
         report(
             "r",
             in_place("tests.shop.test_a", "test_x", "tests/shop/test_a.py"),
@@ -129,8 +130,8 @@ def test_a_prefix_renames_every_test_below_it_and_no_other(path: Path) -> None:
             in_place("", "works", "spec/tests.shop.js"),
         ),
     )
-    rename(path, "tests.shop", "tests.store", prefix=True)
-    assert {test[:3] for test in window_of(path).tests} == {
+    rename(place, "tests.shop", "tests.store", prefix=True)
+    assert {test[:3] for test in window_of(place).tests} == {
         ("tests.store.test_a", "test_x", "tests/store/test_a.py"),
         ("tests.store", "test_y", ""),
         ("tests.shopping.test_a", "test_z", "tests/shopping/test_a.py"),
@@ -138,22 +139,22 @@ def test_a_prefix_renames_every_test_below_it_and_no_other(path: Path) -> None:
     }
 
 
-def test_tests_that_moved_deeper_become_those_that_are_there(path: Path) -> None:
-    store(path, report("r", in_place("tests.test_a", "test_x")))
-    store(path, report("s", in_place("tests.unit.test_a", "test_x"), in_place("tests.unit.test_b", "test_y"), hours=1))
-    assert rename(path, "tests", "tests.unit", prefix=True).joined == 1
-    assert {test[:2] for test in window_of(path).tests} == {
+def test_tests_that_moved_deeper_become_those_that_are_there(place: Location) -> None:
+    store(place, report("r", in_place("tests.test_a", "test_x")))
+    store(place, report("s", in_place("tests.unit.test_a", "test_x"), in_place("tests.unit.test_b", "test_y"), hours=1))
+    assert rename(place, "tests", "tests.unit", prefix=True).joined == 1
+    assert {test[:2] for test in window_of(place).tests} == {
         ("tests.unit.test_a", "test_x"),
         ("tests.unit.test_b", "test_y"),
     }
     with pytest.raises(UsageError, match="no class and no file"):
-        rename(path, "tests", "tests.unit", prefix=True)
+        rename(place, "tests", "tests.unit", prefix=True)
 
 
-def test_a_file_can_be_the_prefix(path: Path) -> None:
-    store(path, report("r", in_place("", "works", "spec/shop/basket.js"), in_place("", "works", "spec/shopping.js")))
-    rename(path, "spec/shop", "spec/store", prefix=True)
-    assert {test.file for test in window_of(path).tests} == {"spec/store/basket.js", "spec/shopping.js"}
+def test_a_file_can_be_the_prefix(place: Location) -> None:
+    store(place, report("r", in_place("", "works", "spec/shop/basket.js"), in_place("", "works", "spec/shopping.js")))
+    rename(place, "spec/shop", "spec/store", prefix=True)
+    assert {test.file for test in window_of(place).tests} == {"spec/store/basket.js", "spec/shopping.js"}
 
 
 @pytest.mark.parametrize(
@@ -166,10 +167,12 @@ def test_a_file_can_be_the_prefix(path: Path) -> None:
         ("", "x", True, "beginning"),
     ],
 )
-def test_names_that_make_no_sense_are_refused(path: Path, old: str, new: str, prefix: bool, complaint: str) -> None:
-    before_and_after(path)
+def test_names_that_make_no_sense_are_refused(
+    place: Location, old: str, new: str, prefix: bool, complaint: str
+) -> None:
+    before_and_after(place)
     with pytest.raises(UsageError, match=complaint):
-        rename(path, old, new, prefix=prefix)
+        rename(place, old, new, prefix=prefix)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,6 @@ def test_names_that_make_no_sense_are_refused(path: Path, old: str, new: str, pr
         (Identity("pkg.A", "b"), "pkg::B::c", Identity("pkg::B", "c")),
     ],
 )
-def test_an_unknown_id_is_taken_apart(path: Path, old: Identity, new: str, expected: Identity) -> None:
-    store(path, report("r", CaseResult(old, Outcome.PASSED)))
-    assert rename(path, old.id, new, dry_run=True).pairs[0][1] == expected
+def test_an_unknown_id_is_taken_apart(place: Location, old: Identity, new: str, expected: Identity) -> None:
+    store(place, report("r", CaseResult(old, Outcome.PASSED)))
+    assert rename(place, old.id, new, dry_run=True).pairs[0][1] == expected

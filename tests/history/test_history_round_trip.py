@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, InputFile, Order, Outcome, Run, RunReport
 
 FAILED = (Outcome.FAILED, Outcome.ERROR)
@@ -69,24 +69,24 @@ reports = st.builds(lambda run, these: RunReport(run=run, results=tuple(these), 
 
 @given(st.lists(reports, max_size=4, unique_by=lambda each: each.run.digest))
 @settings(deadline=None, max_examples=60)
-def test_a_run_comes_back_as_the_report_that_it_came_from(given_reports: list[RunReport]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "history.db")
-        stored = store(path, *given_reports)
-        with History.open(path, "write") as history:
-            for given_report, entry in zip(given_reports, stored, strict=True):
-                back = history.run_report(entry.run)
-                assert replace(back, run=replace(back.run, id=None)) == given_report
-                assert list(back.run.properties) == list(given_report.run.properties)
+def test_a_run_comes_back_as_the_report_that_it_came_from(
+    another: Callable[[], Location], given_reports: list[RunReport]
+) -> None:
+    place = another()
+    stored = store(place, *given_reports)
+    with History.open(place, "write") as history:
+        for given_report, entry in zip(given_reports, stored, strict=True):
+            back = history.run_report(entry.run)
+            assert replace(back, run=replace(back.run, id=None)) == given_report
+            assert list(back.run.properties) == list(given_report.run.properties)
 
 
 @given(st.lists(reports, min_size=1, max_size=4, unique_by=lambda each: each.run.digest))
 @settings(deadline=None, max_examples=60)
-def test_a_window_is_the_reports_as_arrays(given_reports: list[RunReport]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "history.db")
-        store(path, *given_reports)
-        window = window_of(path, replace(EVERYTHING, experiments=True, days=10**9))
+def test_a_window_is_the_reports_as_arrays(another: Callable[[], Location], given_reports: list[RunReport]) -> None:
+    place = another()
+    store(place, *given_reports)
+    window = window_of(place, replace(EVERYTHING, experiments=True, days=10**9))
     in_time = sorted(given_reports, key=lambda each: each.run.started_at)
     assert [run.started_at for run in window.runs] == [each.run.started_at for each in in_time]
     by_digest = {each.run.digest: each.results for each in given_reports}
@@ -124,70 +124,70 @@ def expected_failures(run: int, test: int, position: int, result: CaseResult) ->
     [(0.0004, 0.0), (0.0006, 0.001), (12.3456, 12.346), (math.nan, None), (math.inf, None), (-1.0, None), (1e9, None)],
 )
 def test_durations_are_kept_to_the_millisecond_and_what_is_none_is_none(
-    path: Path, given_seconds: float, kept: float | None
+    place: Location, given_seconds: float, kept: float | None
 ) -> None:
-    [stored] = store(path, report("r", passed("test_a", duration=given_seconds)))
-    with History.open(path) as history:
+    [stored] = store(place, report("r", passed("test_a", duration=given_seconds)))
+    with History.open(place) as history:
         assert history.run_report(stored.run).results[0].duration == kept
 
 
-def test_files_come_back(path: Path) -> None:
+def test_files_come_back(place: Location) -> None:
     files = (
         InputFile(path="a\ud800.xml", digest=hexdigest("a"), cases=1),
         InputFile(path="b ü.xml", digest=hexdigest("b"), cases=1, partial="line 3: not closed"),
     )
-    [stored] = store(path, replace(report("r", passed("test_a"), failed("test_b")), files=files))
-    with History.open(path) as history:
+    [stored] = store(place, replace(report("r", passed("test_a"), failed("test_b")), files=files))
+    with History.open(place) as history:
         assert history.run_report(stored.run).files == files
 
 
-def test_a_run_that_does_not_exist_is_a_lookup_error(path: Path) -> None:
-    store(path, suite("r"))
-    with History.open(path) as history, pytest.raises(LookupError):
+def test_a_run_that_does_not_exist_is_a_lookup_error(place: Location) -> None:
+    store(place, suite("r"))
+    with History.open(place) as history, pytest.raises(LookupError):
         history.run_report(2)
 
 
-def test_a_run_is_found_by_its_digest(path: Path) -> None:
-    [stored] = store(path, suite("r"))
-    with History.open(path) as history:
+def test_a_run_is_found_by_its_digest(place: Location) -> None:
+    [stored] = store(place, suite("r"))
+    with History.open(place) as history:
         found = history.run_by_digest(suite("r").run.digest)
         assert found == replace(suite("r").run, id=stored.run)
         assert history.run_by_digest("no such digest") is None
 
 
-def test_a_test_that_stands_twice_in_a_run_stays_twice(path: Path) -> None:
-    store(path, report("r", failed("test_a"), passed("test_a")))
-    window = window_of(path)
+def test_a_test_that_stands_twice_in_a_run_stays_twice(place: Location) -> None:
+    store(place, report("r", failed("test_a"), passed("test_a")))
+    window = window_of(place)
     assert window.test.tolist() == [0, 0]
     assert window.outcome.tolist() == [Outcome.FAILED, Outcome.PASSED]
 
 
-def test_a_window_without_runs_has_empty_arrays(path: Path) -> None:
-    store(path)
-    window = window_of(path)
+def test_a_window_without_runs_has_empty_arrays(place: Location) -> None:
+    store(place)
+    window = window_of(place)
     assert window.shape == (0, 0)
     assert window.outcomes.shape == (0, 0)
 
 
 @pytest.mark.parametrize("order", Order)
-def test_an_order_within_classes_is_one_beside_an_unknown_order(path: Path, order: Order) -> None:
-    stored = store(path, report("r", passed("a"), order=order, ordered_classes=True))
-    with History.open(path, "write") as history:
+def test_an_order_within_classes_is_one_beside_an_unknown_order(place: Location, order: Order) -> None:
+    stored = store(place, report("r", passed("a"), order=order, ordered_classes=True))
+    with History.open(place, "write") as history:
         back = history.run_report(stored[0].run)
     assert back is not None
     assert (back.run.order, back.run.ordered_classes) == (order, order is Order.UNKNOWN)
 
 
-def test_a_run_without_results_is_a_run(path: Path) -> None:
-    store(path, report("empty"), suite("r", hours=1))
-    assert window_of(path).shape == (2, 5)
+def test_a_run_without_results_is_a_run(place: Location) -> None:
+    store(place, report("empty"), suite("r", hours=1))
+    assert window_of(place).shape == (2, 5)
 
 
-def test_more_attempts_than_a_byte_holds_are_cut_in_the_window_only(path: Path) -> None:
+def test_more_attempts_than_a_byte_holds_are_cut_in_the_window_only(place: Location) -> None:
     many = tuple(Attempt(Outcome.FAILED, None, FailureDetail("E", str(n), "")) for n in range(200))
-    [stored] = store(path, report("r", skipped("test_b"), replace_earlier(passed("test_a"), many)))
-    assert window_of(path).attempts.tolist() == [1, 127]
-    with History.open(path) as history:
+    [stored] = store(place, report("r", skipped("test_b"), replace_earlier(passed("test_a"), many)))
+    assert window_of(place).attempts.tolist() == [1, 127]
+    with History.open(place) as history:
         assert history.run_report(stored.run).results[1].attempts == 201
 
 
@@ -195,9 +195,9 @@ def replace_earlier(result: CaseResult, attempts: tuple[Attempt, ...]) -> CaseRe
     return result._replace(earlier=attempts)
 
 
-def test_moments_are_kept_in_utc(path: Path) -> None:
+def test_moments_are_kept_in_utc(place: Location) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=-7)))
-    store(path, replace(suite("r"), run=replace(suite("r").run, started_at=elsewhere)))
-    [run] = window_of(path).runs
+    store(place, replace(suite("r"), run=replace(suite("r").run, started_at=elsewhere)))
+    [run] = window_of(place).runs
     assert run.started_at == NOON
     assert run.started_at.tzinfo == UTC
