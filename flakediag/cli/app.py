@@ -37,7 +37,7 @@ COMMANDS = {
     "selftest": "Plant known flakes into a copy of the history and see which are found.",
     "merge": "Take in the runs of other histories.",
     "prune": "Drop the results of old runs, keep their sums.",
-    "export": "Write the history as lines of JSON, or as a Parquet table.",
+    "export": "Write the history as lines of JSON, or as Parquet.",
     "import": "Take in the runs of an export.",
     "rename": "Let a test continue under its new name.",
     "doctor": "Look for damage in the history, repair or salvage it.",

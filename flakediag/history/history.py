@@ -1,6 +1,6 @@
 """The history of a suite: a small set of verbs, and the engines that stand behind them.
 
-Engines: `sqlite.py`, one local file.
+Engines: `sqlite.py`, one local file; `columnar/`, a folder of Parquet files, which is only read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
@@ -217,6 +218,14 @@ class Engine(Protocol):
 
 def _engine(place: Location) -> Engine:
     """Imported late: nobody needs more than one."""
-    from flakediag.history.sqlite import SqliteHistory
+    scheme = place.partition(":")[0].lower() if isinstance(place, str) else "sqlite"
+    module, name = _ENGINES[scheme]
+    engine: Engine = getattr(import_module(f"flakediag.history.{module}"), name)
+    return engine
 
-    return SqliteHistory
+
+# By the scheme of an address; "sqlite" stands for a path. Where each engine is, and what it is called there.
+_ENGINES = {
+    "sqlite": ("sqlite", "SqliteHistory"),
+    "parquet": ("columnar.history", "ColumnarHistory"),
+}
