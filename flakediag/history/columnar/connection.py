@@ -32,7 +32,8 @@ _SECRET = {
 
 def root_of(place: str) -> str:
     """The folder, or the address in an object store, that `parquet:…` names; without a slash at its end."""
-    return re.sub(f"^{SCHEME}", "", place, count=1, flags=re.IGNORECASE).rstrip("/") or "/"
+    named = re.sub(f"^{SCHEME}", "", place, count=1, flags=re.IGNORECASE)
+    return (named if _REMOTE.match(named) else str(Path(named).expanduser())).rstrip("/") or "/"
 
 
 def connect(root: str) -> duckdb.DuckDBPyConnection:

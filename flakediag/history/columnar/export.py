@@ -86,7 +86,7 @@ class _Export:
     def run(self, told: Callable[[Iterable[Portable]], Iterable[Portable]]) -> Exported:
         sources, digests = self._sources()
         changed = {key for key, source in sources.items() if source != self._known_source(key)}
-        if not changed:
+        if not changed and self._old.generation:
             return Exported(months=0, unchanged=len(sources), runs=0, results=0, bytes=self._old.bytes)
         for project in {key.project for key in changed}:
             self._begin(project)

@@ -62,7 +62,7 @@ class Rows:
         )
         outcomes = self._columns[number][1]
         counts = [int((outcomes == outcome).sum()) for outcome in (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)]
-        self._runs[number] = _header(report, number, len(results), *counts)
+        self._runs[number] = header(report, number, len(results), *counts)
         self.results += len(results)
         for position, result in enumerate(results):
             if result.outcome.failed or result.earlier:
@@ -139,7 +139,8 @@ def _known(duration: int | None) -> int:
     return -1 if duration is None else duration
 
 
-def _header(report: RunReport, number: int, results: int, failures: int, errors: int, skipped: int) -> dict[str, Any]:
+def header(report: RunReport, number: int, results: int, failures: int, errors: int, skipped: int) -> dict[str, Any]:
+    """A row of the table of runs; the last four are counts of last attempts."""
     run = report.run
     return {
         "run": number,
