@@ -40,10 +40,11 @@ MAY_IMPORT = {
     "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine")},
     "backtests": {*("model", "location", "errors", "analysis", "history", "service", "gates", "owners")},
     "checks": {*("model", "location", "errors", "analysis", "history", "junit", "ci", "service")},
+    "fleet": {"model", "location", "errors", "history", "service"},
     "upkeep": {"model", "location", "errors", "analysis", "history", "service"},
     "cli": {
         *("model", "location", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
-        *("config", "owners", "ratchet", "gates", "backtests", "quarantine"),
+        *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "fleet"),
     },
     "__main__": {"cli"},
     "__init__": set[str](),
@@ -58,6 +59,9 @@ ONLY_IN = {
     "sqlite_utils": {"history"},
     "pandas": {"report", "history"},
     "pytest": {"pytest_plugin"},
+    "duckdb": {"history"},
+    "pyarrow": {"history", "report"},
+    "distributed": {"fleet"},
     "_pytest": {"pytest_plugin"},
 }
 PURE = {"model", "errors", "analysis", "remedies"}

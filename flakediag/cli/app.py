@@ -208,7 +208,7 @@ def app(ctx: click.Context) -> None:
       2    a usage or user error
       3    a bug in flakediag, with a report to paste
       4    not enough evidence to decide
-      5    some files could not be read; the rest was
+      5    some files could not be read, or some projects not reported; the rest was
       130  interrupted
       141  the reader of a pipe went away
     """
