@@ -23,3 +23,13 @@ def location(text: str) -> Location:
     if "://" not in text:  # a file may be called anything
         return Path(text).expanduser()
     raise ValueError(f"is an address that no history can be at: known are files and {', '.join(SCHEMES)}")
+
+
+def absolute(place: Location) -> Location:
+    """The same place for a process that works in another folder."""
+    if isinstance(place, Path):
+        return place.resolve()
+    scheme, _, rest = place.partition(":")
+    if scheme.lower() == "parquet" and not _ADDRESS.match(rest):
+        return f"{scheme}:{Path(rest).expanduser().resolve()}"
+    return place

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from flakediag.cli.app import app
 from flakediag.errors import ExitCode, UsageError
 from flakediag.fleet import processes, report_all
 from flakediag.fleet.work import Outcome, Task, report_of
+from flakediag.location import Location, absolute
 from flakediag.model import FailedProject, Fleet, Report, Scope
 from flakediag.report import document
 from flakediag.service import RunInfo
@@ -237,3 +238,23 @@ def test_a_name_cannot_act_on_a_terminal(db: Path) -> None:
         formats.write(fleet, fleet, name, 0, stream, Options())
         assert "\x1b" not in stream.getvalue() and "\u202e" not in stream.getvalue()
         assert not any(line.lstrip().startswith("::") for line in stream.getvalue().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (Path("a.db"), lambda here: here / "a.db"),
+        ("parquet:sets/one", lambda here: f"parquet:{here}/sets/one"),
+        ("parquet:/srv/one", lambda here: "parquet:/srv/one"),
+        ("parquet:s3://bucket/one", lambda here: "parquet:s3://bucket/one"),
+        ("postgresql://host/db", lambda here: "postgresql://host/db"),
+    ],
+)
+def test_workers_are_told_a_place_that_does_not_depend_on_where_they_are(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: Location,
+    expected: Callable[[Path], Location],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute(place) == expected(tmp_path)

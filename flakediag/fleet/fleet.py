@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from flakediag.errors import UsageError
 from flakediag.fleet import processes
 from flakediag.fleet.work import Outcome, Task
 from flakediag.history import History
-from flakediag.location import Location
+from flakediag.location import Location, absolute
 from flakediag.model import FailedProject, Fleet, Report, Scope
 from flakediag.service import Progress
 
@@ -35,7 +34,7 @@ def report_all(
     """
     if scope.project is not None:
         raise UsageError(f"all projects are asked for, and project {scope.project!r}", "leave one of them out")
-    place = db.resolve() if isinstance(db, Path) else db
+    place = absolute(db)
     with History.open(place, "read") as history:
         projects = history.projects()
     tasks = [Task(db=place, scope=replace(scope, project=project), now=now) for project in projects]
