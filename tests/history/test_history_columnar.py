@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +27,7 @@ from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcom
 
 pytest.importorskip("duckdb", reason="DuckDB is part of the development set-up")
 
-from flakediag.history.columnar import manifest, tables
+from flakediag.history.columnar import connection, manifest, tables
 from flakediag.history.columnar.export import Exported, export
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -380,3 +384,15 @@ def test_reading_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UsageError, match="needs DuckDB") as raised:
         History.open(f"parquet:{tmp_path}")
     assert "flakediag[columnar]" in str(raised.value.hint)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_long_question_can_be_interrupted(path: Path, tmp_path: Path) -> None:
+    store(path, suite("a"))
+    exported(path, tmp_path / "d")
+    reader = connection.connect(str(tmp_path / "d"))
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        reader.rows("SELECT count(*) FROM range(10000000000000) AS t(n) WHERE sin(n) > 2", {})
+    assert reader.rows("SELECT 1", {}) == [(1,)]
+    reader.close()

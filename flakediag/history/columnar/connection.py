@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history.columnar import manifest as manifests
@@ -16,6 +17,9 @@ from flakediag.history.columnar.manifest import Manifest
 
 if TYPE_CHECKING:
     import duckdb
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 SCHEME = "parquet:"
 
@@ -36,7 +40,40 @@ def root_of(place: str) -> str:
     return (named if _REMOTE.match(named) else str(Path(named).expanduser())).rstrip("/") or "/"
 
 
-def connect(root: str) -> duckdb.DuckDBPyConnection:
+class Reader:
+    """Asks DuckDB about the dataset at `root`; its errors come as `HistoryError`.
+
+    A query runs in a thread of its own: DuckDB would not hear ^C, whoever waits for a thread does.
+    """
+
+    def __init__(self, conn: duckdb.DuckDBPyConnection, root: str) -> None:
+        self.root = root
+        self._conn = conn
+        self._thread = ThreadPoolExecutor(1)
+
+    def rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:
+        """The rows as tuples."""
+        return self._wait(lambda: self._conn.execute(sql, values).fetchall())
+
+    def columns(self, sql: str, values: Mapping[str, object]) -> dict[str, NDArray[Any]]:
+        """The columns as arrays, by name."""
+        return self._wait(lambda: self._conn.execute(sql, values).fetchnumpy())
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._conn.close()
+
+    def _wait(self, query: Callable[[], T]) -> T:
+        with _translated(self.root):
+            answer = self._thread.submit(query)
+            try:
+                return answer.result()
+            except KeyboardInterrupt:
+                self._conn.interrupt()
+                raise
+
+
+def connect(root: str) -> Reader:
     """Raises `UsageError` where DuckDB, or what it needs to read from an object store, is not installed."""
     if find_spec("duckdb") is None:
         raise UsageError(
@@ -46,6 +83,7 @@ def connect(root: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     conn = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    conn.execute("SET enable_progress_bar = false")
     if _REMOTE.match(root):
         try:
             conn.load_extension("httpfs")
@@ -57,7 +95,7 @@ def connect(root: str) -> duckdb.DuckDBPyConnection:
             ) from error
         if root.lower().startswith("s3://"):
             _sign(conn, os.environ)
-    return conn
+    return Reader(conn, root)
 
 
 def _sign(conn: duckdb.DuckDBPyConnection, environ: Mapping[str, str]) -> None:
@@ -81,26 +119,24 @@ def _quoted(value: str) -> str:
     return f"'{doubled}'"
 
 
-def manifest(conn: duckdb.DuckDBPyConnection, root: str) -> Manifest:
+def manifest(reader: Reader) -> Manifest:
     """What belongs to the dataset at this moment. Raises `HistoryError` where there is none."""
-    file = f"{root}/{manifests.NAME}"
-    if _REMOTE.match(root):
-        with translated(root):
-            found = conn.execute("SELECT content FROM read_text($file)", {"file": file}).fetchone()
-        assert found is not None
-        return manifests.load(found[0], root)
+    file = f"{reader.root}/{manifests.NAME}"
+    if _REMOTE.match(reader.root):
+        ((content,),) = reader.rows("SELECT content FROM read_text($file)", {"file": file})
+        return manifests.load(content, reader.root)
     try:
         content = Path(file).read_text("ascii", "replace")
     except OSError as error:
         raise HistoryError(
-            f"there is no Parquet dataset at {root}: {error.strerror}",
+            f"there is no Parquet dataset at {reader.root}: {error.strerror}",
             "flakediag export --format parquet --partitioned -o DIR writes one",
         ) from error
-    return manifests.load(content, root)
+    return manifests.load(content, reader.root)
 
 
 @contextmanager
-def translated(root: str) -> Iterator[None]:
+def _translated(root: str) -> Iterator[None]:
     """DuckDB's errors as `HistoryError`."""
     import duckdb
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from flakediag.history.columnar.connection import Reader
 from flakediag.history.columnar.rows import from_microseconds
 from flakediag.history.columnar.runs import Loaded
 from flakediag.history.tests import CountedTest
 from flakediag.history.values import untext
 from flakediag.model import Identity, Outcome
-
-if TYPE_CHECKING:
-    import duckdb
 
 _CHOSEN = "(SELECT unnest($runs::BIGINT[]) AS run)"
 _SPAN = "started_at BETWEEN $first AND $last"
@@ -41,7 +38,7 @@ SELECT count(DISTINCT test) FROM read_parquet($results) SEMI JOIN {_CHOSEN} USIN
 
 
 def count(
-    conn: duckdb.DuckDBPyConnection,
+    reader: Reader,
     files: Mapping[str, Sequence[str]],
     everywhere: Mapping[str, Sequence[str]],
     runs: Sequence[Loaded],
@@ -49,12 +46,10 @@ def count(
     """The tests of these runs (newest first), by identity. `everywhere` are the files of all the project's months."""
     if not runs:
         return ()
-    first_seen = dict(
-        conn.execute(_FIRST, {"results": list(everywhere["results"]), "runs": list(everywhere["runs"])}).fetchall()
-    )
-    rows = conn.execute(
+    first_seen = dict(reader.rows(_FIRST, {"results": list(everywhere["results"]), "runs": list(everywhere["runs"])}))
+    rows = reader.rows(
         _COUNTS, {**{table: list(files[table]) for table in ("results", "failures", "tests")}, **_chosen(runs)}
-    ).fetchall()
+    )
     return tuple(
         sorted(
             CountedTest(
@@ -72,11 +67,11 @@ def count(
     )
 
 
-def number_of_tests(conn: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]], runs: Sequence[Loaded]) -> int:
+def number_of_tests(reader: Reader, files: Mapping[str, Sequence[str]], runs: Sequence[Loaded]) -> int:
     """How many tests these runs (newest first) have, also as skipped ones."""
     if not runs:
         return 0
-    (row,) = conn.execute(_NUMBER, {"results": list(files["results"]), **_chosen(runs)}).fetchall()
+    (row,) = reader.rows(_NUMBER, {"results": list(files["results"]), **_chosen(runs)})
     return int(row[0])
 
 

@@ -19,8 +19,6 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import duckdb
-
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -37,21 +35,19 @@ class ColumnarHistory(History):
     files are gone, and the verb says so (`HistoryError`).
     """
 
-    def __init__(self, conn: duckdb.DuckDBPyConnection, root: str, manifest: Manifest) -> None:
-        self._conn = conn
-        self._root = root
+    def __init__(self, reader: connection.Reader, manifest: Manifest) -> None:
+        self._reader = reader
         self._manifest = manifest
 
     @classmethod
     def at(cls, place: Location, mode: Literal["read", "write"], busy_timeout: float) -> Self:
         if mode == "write":
             _refuse()
-        root = connection.root_of(str(place))
-        conn = connection.connect(root)
+        reader = connection.connect(connection.root_of(str(place)))
         try:
-            return cls(conn, root, connection.manifest(conn, root))
+            return cls(reader, connection.manifest(reader))
         except BaseException:
-            conn.close()
+            reader.close()
             raise
 
     @classmethod
@@ -61,7 +57,7 @@ class ColumnarHistory(History):
             yield history
 
     def close(self) -> None:
-        self._conn.close()
+        self._reader.close()
 
     def size(self) -> int:
         return self._manifest.bytes
@@ -92,8 +88,7 @@ class ColumnarHistory(History):
         project, found = self._in_scope(scope)
         if project is None:
             return ()
-        with connection.translated(self._root):
-            counted = counters.count(self._conn, self._files(project, found), self._files(project), found)
+        counted = counters.count(self._reader, self._files(project, found), self._files(project), found)
         return tuple(each for each in counted if pattern is None or pattern in each.test.id)
 
     def run_by_digest(self, digest: str, project: str | None = None) -> Run | None:
@@ -120,8 +115,7 @@ class ColumnarHistory(History):
 
     def _report(self, project: Project, row: Sequence[Any]) -> RunReport:
         run = runs.run_of(row, project.name)
-        with connection.translated(self._root):
-            results = run_reports.results(self._conn, self._paths(project, [month_of(run)]), run)
+        results = run_reports.results(self._reader, self._paths(project, [month_of(run)]), run)
         return RunReport(run=run, results=results, files=runs.files_of(row[-1]))
 
     def counts(self) -> HistoryCounts:
@@ -152,8 +146,7 @@ class ColumnarHistory(History):
         project, found = self._in_scope(scope)
         tests = 0
         if project is not None:
-            with connection.translated(self._root):
-                tests = counters.number_of_tests(self._conn, self._files(project, found), found)
+            tests = counters.number_of_tests(self._reader, self._files(project, found), found)
         return HistorySummary(
             runs=len(found),
             tests=tests,
@@ -169,8 +162,7 @@ class ColumnarHistory(History):
 
         project, found = self._in_scope(scope)
         oldest_first = [each.run for each in reversed(found)]
-        with connection.translated(self._root):
-            return windows.load(self._conn, {} if project is None else self._files(project, found), oldest_first)
+        return windows.load(self._reader, {} if project is None else self._files(project, found), oldest_first)
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 
@@ -237,8 +229,7 @@ class ColumnarHistory(History):
     # --- how ----------------------------------------------------------------------------------------------------
 
     def _ask(self, sql: str, **values: object) -> list[Any]:
-        with connection.translated(self._root):
-            return self._conn.execute(sql, values).fetchall()
+        return self._reader.rows(sql, values)
 
     def _project(self, name: str | None) -> Project | None:
         """The project with this name, or the only one; None in an empty dataset."""
@@ -256,8 +247,7 @@ class ColumnarHistory(History):
         project = self._project(scope.project)
         if project is None:
             return None, ()
-        with connection.translated(self._root):
-            return project, runs.in_scope(self._conn, project.name, self._files(project)["runs"], scope)
+        return project, runs.in_scope(self._reader, project.name, self._files(project)["runs"], scope)
 
     def _files(self, project: Project, found: Sequence[Loaded] | None = None) -> Mapping[str, list[str]]:
         """The files of a project by table; of the months from the first to the last of these runs (newest first)."""
@@ -268,7 +258,7 @@ class ColumnarHistory(History):
         return self._paths(project, months)
 
     def _paths(self, project: Project, months: Sequence[str]) -> Mapping[str, list[str]]:
-        return {table: [f"{self._root}/{file}" for file in project.files(table, months)] for table in _TABLES}
+        return {table: [f"{self._reader.root}/{file}" for file in project.files(table, months)] for table in _TABLES}
 
 
 def _refuse() -> NoReturn:

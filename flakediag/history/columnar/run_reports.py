@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from flakediag.history.columnar.connection import Reader
 from flakediag.history.columnar.windows import details
 from flakediag.history.values import seconds, untext
 from flakediag.model import Attempt, CaseResult, Identity, Outcome, Run
-
-if TYPE_CHECKING:
-    import duckdb
 
 _RESULTS = """
 SELECT position, outcome, attempts, duration_ms, classname, name, file, variant
@@ -25,16 +22,16 @@ FROM read_parquet($failures) WHERE run = $run AND started_at = $started
 _NOTHING_KNOWN = Attempt(Outcome.PASSED, None, None)  # of an earlier attempt that did not fail
 
 
-def results(conn: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]], run: Run) -> tuple[CaseResult, ...]:
+def results(reader: Reader, files: Mapping[str, Sequence[str]], run: Run) -> tuple[CaseResult, ...]:
     """The results of a run in the order of the report. `files` are those of its month, by table."""
     asked = {"run": run.id, "started": run.started_at}
-    failed = conn.execute(_FAILURES, {"failures": list(files["failures"]), **asked}).fetchall()
-    said = details(conn, files["details"], {row[4] for row in failed})
+    failed = reader.rows(_FAILURES, {"failures": list(files["failures"]), **asked})
+    said = details(reader, files["details"], {row[4] for row in failed})
     attempts_of: defaultdict[int, dict[int, Attempt]] = defaultdict(dict)
     for position, attempt, outcome, duration, detail in failed:
         failure = None if detail is None else said[detail]
         attempts_of[position][attempt] = Attempt(Outcome(outcome), seconds(duration), failure)
-    rows = conn.execute(_RESULTS, {**{name: list(files[name]) for name in ("results", "tests")}, **asked}).fetchall()
+    rows = reader.rows(_RESULTS, {**{name: list(files[name]) for name in ("results", "tests")}, **asked})
     found = []
     for position, outcome, attempts, duration, *test in rows:
         mine = attempts_of.get(position, {})

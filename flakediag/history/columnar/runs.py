@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from flakediag.history.columnar.connection import Reader
 from flakediag.history.columnar.rows import from_microseconds
 from flakediag.history.values import CLASSES, optional_untext, text, untext
 from flakediag.model import InputFile, Order, Run, Scope
-
-if TYPE_CHECKING:
-    import duckdb
 
 COLUMNS = (
     "run, digest, epoch_us(started_at), commit_sha, branch, job, attempt, shard, host, url, duration, producer, "
@@ -31,7 +29,7 @@ class Loaded(NamedTuple):
     skipped: int
 
 
-def in_scope(conn: duckdb.DuckDBPyConnection, project: str, files: Sequence[str], scope: Scope) -> tuple[Loaded, ...]:
+def in_scope(reader: Reader, project: str, files: Sequence[str], scope: Scope) -> tuple[Loaded, ...]:
     """The runs in scope, newest first. `files` are those of the project's runs."""
     if not files:
         return ()
@@ -46,9 +44,7 @@ def in_scope(conn: duckdb.DuckDBPyConnection, project: str, files: Sequence[str]
         where.append("started_at < $before")
         values["before"] = scope.before
     asked = " AND ".join(where)
-    newest = conn.execute(
-        f"SELECT epoch_us(max(started_at)) FROM read_parquet($files) WHERE {asked}", values
-    ).fetchall()[0][0]
+    newest = reader.rows(f"SELECT epoch_us(max(started_at)) FROM read_parquet($files) WHERE {asked}", values)[0][0]
     if newest is None:
         return ()
     if scope.since is not None:
@@ -59,11 +55,11 @@ def in_scope(conn: duckdb.DuckDBPyConnection, project: str, files: Sequence[str]
         except OverflowError:  # more days than there are before the newest run
             values["oldest"] = None
     values["limit"] = min(max(scope.max_runs, 0), 2**62)
-    rows = conn.execute(
+    rows = reader.rows(
         f"SELECT {COLUMNS}, results, failures, errors, skipped FROM read_parquet($files)"
         f" WHERE {asked} AND ($oldest IS NULL OR started_at >= $oldest) {NEWEST_FIRST} LIMIT $limit",
         values,
-    ).fetchall()
+    )
     return tuple(Loaded(row[0], run_of(row, project), *row[-4:]) for row in rows)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Window
+from flakediag.history.columnar.connection import Reader
 from flakediag.history.values import untext
 from flakediag.model import FailureDetail, Identity, Outcome, Run
-
-if TYPE_CHECKING:
-    import duckdb
 
 # The runs in question with their places, as a table to join: then only their row groups are read.
 _CHOSEN = "(SELECT unnest($runs::BIGINT[]) AS run, unnest(range(len($runs)))::INTEGER AS place)"
@@ -34,17 +32,17 @@ FROM read_parquet($files) WHERE detail IN (SELECT unnest($details::BIGINT[]))
 _TESTS = "SELECT test, classname, name, file, variant FROM read_parquet($files)"
 
 
-def load(conn: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]], runs: Sequence[Run]) -> Window:
+def load(reader: Reader, files: Mapping[str, Sequence[str]], runs: Sequence[Run]) -> Window:
     """The window of these runs, oldest first. `files` are the paths of each table that may hold any of it."""
     if not runs:
         nothing = _empty
         return Window((), (), nothing(np.int32), nothing(np.int32), nothing(np.int32), nothing(np.int8),
                       nothing(np.int8), nothing(np.float32))  # fmt: skip
     chosen = {"runs": [run.id for run in runs], "first": runs[0].started_at, "last": runs[-1].started_at}
-    rows = conn.execute(_RESULTS, {"files": list(files["results"]), **chosen}).fetchnumpy()
+    rows = reader.columns(_RESULTS, {"files": list(files["results"]), **chosen})
     place, numbers, position = (np.asarray(rows[name], dtype=np.int32) for name in ("place", "test", "position"))
     order = _in_order(place, position, len(runs))
-    names, index_of = _tests(conn, files["tests"], numbers)
+    names, index_of = _tests(reader, files["tests"], numbers)
     return Window(
         runs=tuple(runs),
         tests=names,
@@ -54,7 +52,7 @@ def load(conn: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]], ru
         outcome=_bytes(rows["outcome"], order),
         attempts=_bytes(rows["attempts"], order),
         duration=_seconds(np.asarray(rows["duration"])[order]),
-        failures=_failures(conn, files, chosen, index_of),
+        failures=_failures(reader, files, chosen, index_of),
     )
 
 
@@ -90,13 +88,13 @@ def _in_order(place: Ints, position: Ints, runs: int) -> NDArray[np.int64]:
     return order
 
 
-def _tests(conn: duckdb.DuckDBPyConnection, files: Sequence[str], numbers: Ints) -> tuple[tuple[Identity, ...], Ints]:
+def _tests(reader: Reader, files: Sequence[str], numbers: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these numbers by name, and the place of each number among them (int32[highest number + 1])."""
     used = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.bool_)
     used[numbers] = True
     found = [
         (Identity(*map(untext, row[1:])), row[0])
-        for row in conn.execute(_TESTS, {"files": list(files)}).fetchall()
+        for row in reader.rows(_TESTS, {"files": list(files)})
         if row[0] < len(used) and used[row[0]]
     ]
     found.sort()
@@ -106,13 +104,13 @@ def _tests(conn: duckdb.DuckDBPyConnection, files: Sequence[str], numbers: Ints)
 
 
 def _failures(
-    conn: duckdb.DuckDBPyConnection,
+    reader: Reader,
     files: Mapping[str, Sequence[str]],
     chosen: Mapping[str, object],
     index_of: Ints,
 ) -> tuple[Failure, ...]:
-    rows = conn.execute(_FAILURES, {"files": list(files["failures"]), **chosen}).fetchall()
-    said = details(conn, files["details"], {row[6] for row in rows})
+    rows = reader.rows(_FAILURES, {"files": list(files["failures"]), **chosen})
+    said = details(reader, files["details"], {row[6] for row in rows})
     signatures = {stored: untext(stored) for stored in {row[5] for row in rows}}
     outcomes = {int(outcome): outcome for outcome in Outcome}
     index = index_of.tolist()
@@ -122,13 +120,11 @@ def _failures(
     )
 
 
-def details(
-    conn: duckdb.DuckDBPyConnection, files: Sequence[str], wanted: set[int | None]
-) -> dict[int | None, FailureDetail]:
+def details(reader: Reader, files: Sequence[str], wanted: set[int | None]) -> dict[int | None, FailureDetail]:
     """Each distinct detail once, however often it occurs; nothing was said where the number is None."""
     found: dict[int | None, FailureDetail] = {None: FailureDetail("", "", "")}
     numbers = sorted(number for number in wanted if number is not None)
     if numbers:
-        rows = conn.execute(_DETAILS, {"files": list(files), "details": numbers})
-        found.update((row[0], FailureDetail(*map(untext, row[1:]))) for row in rows.fetchall())
+        rows = reader.rows(_DETAILS, {"files": list(files), "details": numbers})
+        found.update((row[0], FailureDetail(*map(untext, row[1:]))) for row in rows)
     return found
