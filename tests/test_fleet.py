@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +119,21 @@ def test_a_killed_process_costs_its_own_project_alone(db: Path, jobs: int) -> No
     found = {outcome.project: outcome for outcome in processes.run(jobs, dies)(tasks)}
     assert set(found) == set(PROJECTS)
     assert [project for project, outcome in found.items() if isinstance(outcome, FailedProject)] == ["mail"]
+
+
+def never_ends(task: Task) -> Outcome:
+    if task.project != "bank":
+        time.sleep(1_000_000)
+    return report_of(task)
+
+
+def test_whoever_stops_does_not_wait_for_the_others(db: Path) -> None:
+    tasks = [Task(db=db, scope=Scope(project=project), now=NOW) for project in PROJECTS]
+    outcomes = iter(processes.run(2, never_ends)(tasks))
+    assert next(outcomes).project == "bank"
+    assert isinstance(outcomes, Generator)
+    outcomes.close()  # as ^C does
+    assert not multiprocessing.active_children()
 
 
 # --- on a cluster --------------------------------------------------------------------------------------------------

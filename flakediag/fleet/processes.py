@@ -7,11 +7,12 @@ memory), the project that did it is among those few: each of them is tried once 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from flakediag.fleet.work import Outcome, Task, killed, report_of
 
@@ -63,9 +64,20 @@ def _until_broken(
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh interpreters: a fork of a process that has threads (numpy, DuckDB) may hang."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    """Fresh interpreters: a fork of a process that has threads (numpy, DuckDB) may hang. Whoever is interrupted does
+    not wait for their work to end."""
+    others = set(active_children())
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_interrupts)
     try:
         yield pool
+    except BaseException:
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """^C at a terminal reaches every process; the first one says what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

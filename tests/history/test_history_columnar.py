@@ -386,6 +386,68 @@ def test_reading_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "flakediag[columnar]" in str(raised.value.hint)
 
 
+class Asked:
+    """Stands for DuckDB, which needs an extension before it knows what S3 is."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def execute(self, sql: str) -> None:
+        self.said.append(sql)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, []),
+        ({"AWS_REGION": "eu-west-1"}, []),  # a public bucket, or nobody to sign as
+        (
+            {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "it's", "AWS_REGION": ""},
+            ["CREATE SECRET (TYPE s3, KEY_ID 'k', SECRET 'it''s')"],
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "k", "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"},
+            ["CREATE SECRET (TYPE s3, KEY_ID 'k', ENDPOINT '127.0.0.1:9000', URL_STYLE 'path', USE_SSL false)"],
+        ),
+    ],
+)
+def test_an_object_store_is_asked_with_the_credentials_of_the_environment(
+    environ: dict[str, str], said: list[str]
+) -> None:
+    asked = Asked()
+    connection._sign(asked, environ)  # type: ignore[arg-type]
+    assert asked.said == said
+
+
+@pytest.mark.parametrize(
+    ("place", "root"),
+    [
+        ("parquet:sets/one/", "sets/one"),
+        ("PARQUET:/", "/"),
+        ("parquet:s3://bucket/one/", "s3://bucket/one"),
+        ("parquet:~/one", str(Path.home() / "one")),
+    ],
+)
+def test_an_address_names_a_folder_or_a_place_in_a_store(place: str, root: str) -> None:
+    assert connection.root_of(place) == root
+
+
+def test_an_object_store_needs_an_extension_that_is_never_fetched_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    import duckdb
+
+    def missing(self: object, name: str) -> None:
+        raise duckdb.IOException(f"no extension {name}")
+
+    class Connection:
+        execute = close = staticmethod(lambda *args: None)
+        load_extension = missing
+
+    monkeypatch.setattr(duckdb, "connect", lambda *args, **keywords: Connection())
+    with pytest.raises(UsageError, match="its extension httpfs") as raised:
+        History.open("parquet:s3://bucket/one")
+    assert "install_extension" in str(raised.value.hint)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_a_long_question_can_be_interrupted(path: Path, tmp_path: Path) -> None:
     store(path, suite("a"))
