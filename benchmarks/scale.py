@@ -4,7 +4,8 @@
 
 Makes a simulated dataset of each number of projects in FOLDER (see simulated_dataset.py; the default are 10 million
 and 100 million results), measures whole processes, and prints the figures as Markdown; with --page it writes
-them between the marks of that page. A dataset that is there already is measured as it is.
+them between the marks of that page. A dataset that is there already is measured as it is, and the figures that
+are kept beside it (projects-2.json) are not measured again: an interrupted benchmark goes on where it was.
 
 CPU seconds are of all threads and processes; the peak is that of the largest process.
 """
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -101,10 +102,13 @@ def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
         commands[f"`report --all-projects --jobs {jobs}`"] = (
             *(*PROGRAM, *db, "report", "--all-projects", "--jobs", str(jobs), "--format", "json"),
         )
-    figures = {}
+    kept = folder.with_suffix(".json")
+    figures = {what: Figure(*row) for what, row in json.loads(kept.read_text()).items()} if kept.exists() else {}
     for what, command in commands.items():
-        figures[what] = timed(*command)
-        print(f"{folder.name}: {what}: {figures[what]}", file=sys.stderr)
+        if what not in figures:
+            figures[what] = timed(*command)
+            print(f"{folder.name}: {what}: {figures[what]}", file=sys.stderr)
+            kept.write_text(json.dumps({what: astuple(figure) for what, figure in figures.items()}, indent=1))
     return Measured(
         projects=len(manifest["projects"]),
         results=sum(part["results"] for part in parts),

@@ -87,6 +87,13 @@ def test_commands_that_write_are_refused_in_one_line(
     assert "hint: " in done.stderr
 
 
+def test_a_dataset_is_merged_back(places: tuple[str, str], tmp_path: Path) -> None:
+    done = flakediag("merge", places[1], "--into", str(tmp_path / "back.db"))
+    assert done.exit_code == 0, done.stderr
+    one, other = (flakediag("--db", place, "report") for place in (places[0], str(tmp_path / "back.db")))
+    assert one.stdout == other.stdout
+
+
 @pytest.mark.parametrize("output", ["there", "new/"])
 def test_a_folder_as_output_is_a_dataset(places: tuple[str, str], tmp_path: Path, output: str) -> None:
     (tmp_path / "there").mkdir()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from flakediag.cli.options import Session, format_option, make_command, pass_session
+from flakediag.cli.options import HistoryLocation, Session, format_option, make_command, pass_session
 from flakediag.cli.output import opened
 from flakediag.cli.progress import progress
+from flakediag.location import Location
 
 
 @make_command(short_help="Take in the runs of other histories.")
-@click.argument("sources", nargs=-1, required=True, metavar="HISTORY...", type=click.Path(path_type=Path))
-@click.option(
-    "--into", type=click.Path(path_type=Path), metavar="FILE", help="The history that they go into. Default: --db."
-)
+@click.argument("sources", nargs=-1, required=True, metavar="HISTORY...", type=HistoryLocation())
+@click.option("--into", type=HistoryLocation(), metavar="FILE", help="The history that they go into. Default: --db.")
 @format_option("text", "json")
 @pass_session
-def command(session: Session, sources: tuple[Path, ...], into: Path | None, format_name: str) -> None:
+def command(session: Session, sources: tuple[Location, ...], into: Location | None, format_name: str) -> None:
     """Take the runs of other histories into this one: of parallel jobs, of other machines, of a colleague.
 
     A run that is known already, by its report files, counts once: merging twice changes nothing, and the order in

@@ -188,6 +188,17 @@ def test_a_header_or_a_name_that_changed_is_taken_over(path: Path, tmp_path: Pat
         assert {run.commit for run in other.window(EVERYTHING).runs} == {"c" * 40, None}
 
 
+def test_a_run_that_moved_to_another_month_is_there_once(path: Path, tmp_path: Path) -> None:
+    from flakediag import upkeep
+
+    store(path, suite("a", commit=None), suite("b", hours=2 * MONTH))
+    exported(path, tmp_path / "d")
+    store(path.with_name("other.db"), suite("a", hours=MONTH, commit="c" * 40))  # its header says more
+    upkeep.merge(path, [path.with_name("other.db")])
+    exported(path, tmp_path / "d")
+    assert_same(path, tmp_path / "d")
+
+
 def test_what_was_pruned_stays_in_the_dataset(path: Path, tmp_path: Path) -> None:
     store(path, *(suite(f"r{n}", hours=n * MONTH / 3, fails=("test_b",)) for n in range(6)))
     exported(path, tmp_path / "d")

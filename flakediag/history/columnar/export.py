@@ -91,10 +91,11 @@ class _Export:
         for project in {key.project for key in changed}:
             self._begin(project)
         parts = self._written(changed, told)
+        changed |= self._left(sources, digests)
         written = [part for mine in parts.values() for part in mine]
         for key in changed:
             parts[key] += self._carried(key, digests[key.project])
-        new = self._manifest({key: Month(source=sources[key], parts=tuple(parts[key])) for key in sorted(changed)})
+        new = self._manifest({key: Month(source=sources.get(key, ""), parts=tuple(parts[key])) for key in changed})
         self._commit(new)
         return Exported(
             months=len(changed),
@@ -124,8 +125,7 @@ class _Export:
         return {key: _digest(runs) for key, runs in said.items()}, digests
 
     def _known_source(self, key: _Key) -> str | None:
-        project = self._old.projects.get(key.project)
-        month = project.months.get(key.month) if project else None
+        month = self._months_before(key.project).get(key.month)
         return month.source if month else None
 
     # --- new parts ----------------------------------------------------------------------------------------------
@@ -205,21 +205,38 @@ class _Export:
 
     def _carried(self, key: _Key, digests: set[str]) -> list[Part]:
         """The runs of a month in the dataset that the history has not whole: their parts, as they are where all go."""
-        project = self._old.projects.get(key.project)
-        month = project.months.get(key.month) if project else None
-        carried = []
+        return [
+            part if len(kept) == part.runs else self._write_part(key, self._only(key, part, kept))
+            for part, kept in self._kept(key, digests)
+            if kept
+        ]
+
+    def _left(self, sources: Mapping[_Key, str], digests: Mapping[str, set[str]]) -> set[_Key]:
+        """Months without a run of the history, where the dataset has one that is in another month by now: of two
+        headers of one run, `merge` keeps the one that says more."""
+        months = {_Key(name, month) for name in self._tests for month in self._months_before(name)} - sources.keys()
+        return {
+            key for key in months if any(len(kept) < part.runs for part, kept in self._kept(key, digests[key.project]))
+        }
+
+    def _kept(self, key: _Key, digests: set[str]) -> Iterator[tuple[Part, list[int]]]:
+        """The parts of a month as it was, each with the runs of it that are none of these, by no report file."""
+        month = self._months_before(key.project).get(key.month)
         for part in month.parts if month else ():
-            runs = self._read("runs", key, part).select(["run", "digest", "files"]).to_pylist()
-            kept = [
-                row["run"]
-                for row in runs
-                if not digests.intersection(map(untext, (row["digest"], *(file["digest"] for file in row["files"]))))
-            ]
-            if len(kept) == len(runs):
-                carried.append(part)
-            elif kept:
-                carried.append(self._write_part(key, self._only(key, part, kept)))
-        return carried
+            rows = self._read("runs", key, part).select(["run", "digest", "files"]).to_pylist()
+            yield (
+                part,
+                [
+                    row["run"]
+                    for row in rows
+                    if not digests.intersection(
+                        map(untext, (row["digest"], *(file["digest"] for file in row["files"])))
+                    )
+                ],
+            )
+
+    def _months_before(self, project: str) -> Mapping[str, Month]:
+        return self._old.projects[project].months if project in self._old.projects else {}
 
     def _only(self, key: _Key, part: Part, runs: list[int]) -> dict[str, pa.Table]:
         mine = {
@@ -243,9 +260,11 @@ class _Export:
             target = self._folder / f"tests/project={manifests.escaped(name)}/{file}.parquet"
             size = tables.write(table, "tests", target)
             described = Part(name=file, runs=0, results=0, failures=0, details=0, bytes=size)
-            before = projects[name].months if name in projects else {}
             mine = {key.month: month for key, month in months.items() if key.project == name}
-            projects[name] = Project(name=name, tests=described, months=dict(sorted({**before, **mine}.items())))
+            whole = sorted({**self._months_before(name), **mine}.items())
+            projects[name] = Project(
+                name=name, tests=described, months={key: month for key, month in whole if month.parts}
+            )
         return replace(self._old, generation=self._old.generation + 1, highest_run=self._highest, projects=projects)
 
     def _commit(self, new: Manifest) -> None:
