@@ -16,9 +16,9 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -122,16 +122,16 @@ def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
     )
 
 
-def moved(folder: Path, tests: int, runs: int) -> tuple[int, Figure]:
+def moved(tests: int, runs: int) -> tuple[int, Figure]:
     """How long `export` takes from a SQLite history: results, and what it took."""
-    small, db = folder / "moved", folder / "moved.db"
-    make(small, 1, tests, runs)
-    timed(*PROGRAM, "-q", "merge", f"parquet:{small}", "--into", str(db))
-    figure = timed(*PROGRAM, "-q", "--db", str(db), *("export", "--format", "parquet", "-o", f"{folder / 'again'}/"))
-    shutil.rmtree(small)
-    shutil.rmtree(folder / "again")
-    db.unlink()
-    return tests * runs, figure
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        db = str(folder / "history.db")
+        make(folder / "small", 1, tests, runs)
+        timed(*PROGRAM, "-q", "merge", f"parquet:{folder / 'small'}", "--into", db)
+        return tests * runs, timed(
+            *PROGRAM, "-q", "--db", db, "export", "--format", "parquet", "--partitioned", "-o", str(folder / "again")
+        )
 
 
 def make(folder: Path, projects: int, tests: int, runs: int) -> None:
@@ -265,7 +265,7 @@ def main() -> None:
         if not (folder / "flakediag.json").exists():
             make(folder, projects, asked.tests, RUNS)
         found.append(measured(folder, asked.jobs, projects <= asked.fleet))
-    text = page(found, moved(asked.folder, 2000, RUNS))
+    text = page(found, moved(2000, RUNS))
     print(text)
     if asked.page:
         write_page(asked.page, text)
