@@ -34,3 +34,13 @@ def shown(place: Location) -> str:
     if isinstance(place, Path):
         return str(place)
     return _SECRETS.sub(r"\1=***", _USER_AND_PASSWORD.sub(r"\1:***@", place))
+
+
+def absolute(place: Location) -> Location:
+    """The same place for a process that works in another folder."""
+    if isinstance(place, Path):
+        return place.resolve()
+    scheme, _, rest = place.partition(":")
+    if scheme.lower() == "parquet" and not _ADDRESS.match(rest):
+        return f"{scheme}:{Path(rest).expanduser().resolve()}"
+    return place

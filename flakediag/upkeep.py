@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from flakediag.analysis.renames import proposals
 from flakediag.analysis.signature import signature_of
@@ -23,6 +23,9 @@ from flakediag.history.repair import Salvage
 from flakediag.location import Location, shown
 from flakediag.model import Checkup, Identity, MergedSource, Pruned, Renamed, RenameProposal, Scope
 from flakediag.service import Progress, resolve
+
+if TYPE_CHECKING:  # pyarrow
+    from flakediag.history.columnar.export import Exported
 
 BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
 
@@ -64,6 +67,19 @@ def export_parquet(db: Location, target: BinaryIO, progress: Progress | None = N
     parquet.check()
     with History.open(db, "read") as history, _runs_of(history, "exporting", progress) as runs:
         return parquet.write(runs, target)
+
+
+def export_dataset(db: Location, folder: Path, progress: Progress | None = None) -> Exported:
+    """Bring a folder of Parquet files up to date with the history: the months that changed are written anew.
+
+    Such a folder can be read as a history. Raises `UsageError` without pyarrow, or where the folder holds other files.
+    """
+    parquet.check()
+    from flakediag.history.columnar import export
+
+    with History.open(db, "read") as history:
+        total = history.number_of_runs()
+        return export.export(history, folder, signature_of, lambda runs: _told(runs, total, "exporting", progress))
 
 
 def import_(db: Location, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:

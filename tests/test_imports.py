@@ -43,10 +43,11 @@ MAY_IMPORT = {
     "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine", "redact")},
     "backtests": {*("model", "errors", "analysis", "history", "service", "gates", "owners")},
     "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service", "redact")},
+    "fleet": {"model", "errors", "history", "service", "redact"},
     "upkeep": {"model", "errors", "analysis", "history", "service"},
     "cli": {
         *("model", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
-        *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "redact", "report_cache"),
+        *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "redact", "report_cache", "fleet"),
     },
     "__main__": {"cli"},
     "__init__": set[str](),
@@ -66,6 +67,9 @@ ONLY_IN = {
     "http": set[str](),
     "pickle": {"report_cache"},  # which reads nothing but the classes of a report
     "pytest": {"pytest_plugin"},
+    "duckdb": {"history"},
+    "pyarrow": {"history", "report"},
+    "distributed": {"fleet"},
     "_pytest": {"pytest_plugin"},
 }
 PURE = {"model", "errors", "analysis", "remedies", "redact"}

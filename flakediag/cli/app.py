@@ -37,7 +37,7 @@ COMMANDS = {
     "selftest": "Plant known flakes into a copy of the history and see which are found.",
     "merge": "Take in the runs of other histories.",
     "prune": "Drop the results of old runs, keep their sums.",
-    "export": "Write the history as lines of JSON, or as a Parquet table.",
+    "export": "Write the history as lines of JSON, or as Parquet.",
     "import": "Take in the runs of an export.",
     "rename": "Let a test continue under its new name.",
     "doctor": "Look for damage in the history, repair or salvage it.",
@@ -225,7 +225,7 @@ def app(ctx: click.Context) -> None:
       2    a usage or user error
       3    a bug in flakediag, with a report to paste
       4    not enough evidence to decide
-      5    some files could not be read; the rest was
+      5    some files could not be read, or some projects not reported; the rest was
       130  interrupted
       141  the reader of a pipe went away
     """

@@ -1,6 +1,7 @@
 """The history of a suite: a small set of verbs, and the engines that stand behind them.
 
-Engines: `sqlite.py`, one local file; `server/`, a server that speaks PostgreSQL.
+Engines: `sqlite.py`, one local file; `server/`, a server that speaks PostgreSQL; `columnar/`, a folder of Parquet
+files, which is only read.
 """
 
 from __future__ import annotations
@@ -253,4 +254,16 @@ def _server() -> Engine:
     return ServerHistory
 
 
-_ENGINES: dict[str, Callable[[], Engine]] = {"file": _sqlite, "postgresql": _server, "postgres": _server}
+def _columnar() -> Engine:
+    from flakediag.history.columnar.history import ColumnarHistory
+
+    return ColumnarHistory
+
+
+# By the scheme of an address; "file" stands for a path.
+_ENGINES: dict[str, Callable[[], Engine]] = {
+    "file": _sqlite,
+    "postgresql": _server,
+    "postgres": _server,
+    "parquet": _columnar,
+}

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
 
 
 @cache
@@ -19,6 +20,8 @@ def schema() -> dict[str, Any]:
 
 def valid(document: Any, name: str | None = None) -> Any:
     """`document`, once it fits the schema of `report`, or that of the command called `name`."""
-    target = schema() if name is None else {"$defs": schema()["$defs"], "$ref": f"#/$defs/{name}"}
-    Draft202012Validator(target, format_checker=FormatChecker()).validate(document)
+    whole = schema()["$id"]
+    target = {"$ref": whole if name is None else f"{whole}#/$defs/{name}"}
+    registry = Registry().with_resource(whole, Resource.from_contents(schema()))
+    Draft202012Validator(target, registry=registry, format_checker=FormatChecker()).validate(document)
     return document

@@ -1,0 +1,100 @@
+"""Which runs of a dataset a question looks at, and runs as they come back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from flakediag.history.columnar.connection import Reader
+from flakediag.history.columnar.rows import from_microseconds
+from flakediag.history.values import CLASSES, optional_untext, text, untext
+from flakediag.model import InputFile, Order, Run, Scope
+
+COLUMNS = (
+    "run, digest, epoch_us(started_at), commit_sha, branch, job, attempt, shard, host, url, duration, producer, "
+    "case_order, parallelism, experiment, properties"
+)
+NEWEST_FIRST = "ORDER BY started_at DESC, digest DESC"
+
+
+class Loaded(NamedTuple):
+    """A run, and how many of its results ended how. `number` is `run.id`."""
+
+    number: int
+    run: Run
+    results: int
+    failures: int
+    errors: int
+    skipped: int
+
+
+def in_scope(reader: Reader, project: str, files: Sequence[str], scope: Scope) -> tuple[Loaded, ...]:
+    """The runs in scope, newest first. `files` are those of the project's runs."""
+    if not files:
+        return ()
+    where = ["true"]
+    values: dict[str, Any] = {"files": list(files)}
+    if scope.branch is not None:
+        where.append("branch = $branch")
+        values["branch"] = text(scope.branch)
+    if not scope.experiments:
+        where.append("NOT experiment")
+    if scope.before is not None:
+        where.append("started_at < $before")
+        values["before"] = scope.before
+    asked = " AND ".join(where)
+    newest = reader.rows(f"SELECT epoch_us(max(started_at)) FROM read_parquet($files) WHERE {asked}", values)[0][0]
+    if newest is None:
+        return ()
+    if scope.since is not None:
+        values["oldest"] = scope.since
+    else:
+        try:
+            values["oldest"] = from_microseconds(newest) - timedelta(days=scope.days)
+        except OverflowError:  # more days than there are before the newest run
+            values["oldest"] = None
+    values["limit"] = min(max(scope.max_runs, 0), 2**62)
+    rows = reader.rows(
+        f"SELECT {COLUMNS}, results, failures, errors, skipped FROM read_parquet($files)"
+        f" WHERE {asked} AND ($oldest IS NULL OR started_at >= $oldest) {NEWEST_FIRST} LIMIT $limit",
+        values,
+    )
+    return tuple(Loaded(row[0], run_of(row, project), *row[-4:]) for row in rows)
+
+
+def run_of(row: Sequence[Any], project: str) -> Run:
+    """The run of a row that begins with `COLUMNS`."""
+    return Run(
+        id=row[0],
+        project=project,
+        digest=untext(row[1]),
+        started_at=from_microseconds(row[2]),
+        commit=optional_untext(row[3]),
+        branch=optional_untext(row[4]),
+        job=optional_untext(row[5]),
+        attempt=row[6],
+        shard=optional_untext(row[7]),
+        host=optional_untext(row[8]),
+        url=optional_untext(row[9]),
+        duration=row[10],
+        producer=untext(row[11]),
+        order=Order.UNKNOWN if row[12] == CLASSES else Order(row[12]),
+        ordered_classes=row[12] == CLASSES,
+        parallelism=row[13],
+        experiment=row[14],
+        properties={untext(name): untext(value) for name, value in row[15].items()},
+    )
+
+
+def files_of(files: Sequence[dict[str, Any]]) -> tuple[InputFile, ...]:
+    """The report files of a run, by path."""
+    return tuple(
+        InputFile(
+            path=untext(file["path"]),
+            digest=untext(file["digest"]),
+            cases=file["cases"],
+            partial=optional_untext(file["partial"]),
+        )
+        for file in sorted(files, key=lambda file: str(file["path"]))
+    )
