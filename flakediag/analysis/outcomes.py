@@ -20,9 +20,10 @@ Flags = NDArray[np.bool_]
 class Outcomes(Protocol):
     """R runs (oldest first) × T tests (by identity).
 
-    executed, failed, ended_failed, recovered: bool[R, T]. A test was executed where it ran and was not skipped in the
-    end; failed where an attempt of it did; ended failed where its last attempt did; recovered where one failed and one
-    passed (a retry, or a test that ran twice). `results` counts results, repeated tests more than once.
+    executed, failed, ended_failed, recovered: bool[R, T]. A test was executed where it ran, also where it was skipped
+    after an attempt that failed; failed where an attempt of it did; ended failed where its last attempt did; recovered
+    where one failed and one passed (a retry, or a test that ran twice). `results` counts results, repeated tests more
+    than once.
     """
 
     @property

@@ -154,10 +154,7 @@ class Window:
     def executed(self) -> NDArray[np.bool_]:
         """bool[R, T]: the test ran. Skipped tests did not, unless they had failed before they were skipped."""
         ran: NDArray[np.bool_] = (self.outcomes != NOT_RUN) & (self.outcomes != Outcome.SKIPPED)
-        if self.failures:
-            runs, tests = np.array([(f.run, f.test) for f in self.failures], dtype=np.int64).T
-            ran[runs, tests] = True
-        return ran
+        return ran | self.failed
 
     @cached_property
     def ended_failed(self) -> NDArray[np.bool_]:

@@ -132,6 +132,7 @@ def _from_results(
     found.failed[place] = found.ended_failed[place]
     if failed is not None:
         found.failed[place, index_of[failed.test]] = True
+    found.executed[place] |= found.failed[place]
     passed = np.zeros(len(found.tests), dtype=np.bool_)
     passed[test[outcome == Outcome.PASSED]] = True
     found.recovered[place] = found.failed[place] & passed

@@ -19,6 +19,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
     from flakediag.history.portable import FormerName, Portable
@@ -165,6 +166,11 @@ class ColumnarHistory(History):
         return windows.load(self._reader, {} if project is None else self._files(project, found), oldest_first)
 
     # --- move and keep up ---------------------------------------------------------------------------------------
+
+    def outcomes(self, scope: Scope) -> Outcomes:
+        from flakediag.analysis.outcomes import outcomes_of
+
+        return outcomes_of(self.window(scope))
 
     def portables(self) -> Generator[Portable, None, None]:
         from flakediag.history.portable import Portable

@@ -35,7 +35,7 @@ def load(conn: Connection, heads: Sequence[Head]) -> OutcomesOnly:
         runs=tuple(head.run for head in heads),
         tests=names,
         results=sum(head.results for head in heads),
-        executed=executed,
+        executed=executed | failed,
         failed=failed,
         ended_failed=ended_failed,
         recovered=recovered & failed,
