@@ -118,7 +118,7 @@ def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
             table: sum(file.stat().st_size for file in (folder / table).rglob("*.parquet"))
             for table in ("results", "failures", "details", "runs", "tests")
         },
-        figures=figures,
+        figures={what: figures[what] for what in commands},
     )
 
 
