@@ -86,7 +86,7 @@ fuzz: $(VENV)/installed
 
 # Led by coverage; Linux alone, and not of the tests' dependencies.
 fuzz-guided: $(VENV)/installed
-	@$(PIP_INSTALL) --editable '.[fuzz]'
+	@$(PIP) --editable '.[fuzz]'
 	PYTHONPATH=tools $(BIN)/python -m fuzz.guided -max_total_time=$(or $(SECONDS),60) $(if $(SEED),-seed=$(SEED))
 
 reliability: reliability-dialects reliability-hostile reliability-faults

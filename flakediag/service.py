@@ -17,7 +17,6 @@ from flakediag.analysis.signature import signature_of
 from flakediag.ci import CiInfo, from_environ
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
-from flakediag.junit import file_report, read_reports
 from flakediag.location import Location
 from flakediag.model import (
     FileReport,
@@ -106,6 +105,8 @@ def ingest(
     A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
+    from flakediag.junit import read_reports
+
     ci = from_environ(environ)
     project = info.project or ci.project or _only_project(db)
     refused: list[FileReport] = []
@@ -166,6 +167,8 @@ def explain(
 
     Raises `UsageError` where nothing was found at the paths.
     """
+    from flakediag.junit import read_reports
+
     redactor = redactor or Redactor()
     ci = from_environ(environ)
     named = replace(info, project=info.project or ci.project)
@@ -260,6 +263,8 @@ def _checked_out(ci: CiInfo, run: Run, info: RunInfo, notes: list[str]) -> CiInf
 
 
 def _file_reports(report: RunReport, stored: Stored) -> Iterator[FileReport]:
+    from flakediag.junit import file_report
+
     known = {file.digest for file in stored.known}
     for file in report.files:
         reason = "its content is in the history already" if file.digest in known else file.partial

@@ -62,7 +62,7 @@ def command(
     format_name: str,
     explain: bool,
 ) -> None:
-    """Read JUnit XML reports into the history.
+    """Read test reports into the history: JUnit XML, TRX, NUnit, xUnit.net, Playwright, CTRF, go test -json, TAP.
 
     PATH is a report, a folder, a quoted glob, an archive (.gz, .zip, .tar.*), or - for standard input. What is not
     said with an option is taken from the report and from the CI system's environment. The same report twice is one
