@@ -109,7 +109,8 @@ def _remember(conn: sqlite3.Connection, project: int, old: Identity, new: Identi
     texts, key = names_of(project, old)
     if test is None or _stored(conn, project, old) is not None:
         return
-    conn.execute("INSERT OR REPLACE INTO renames VALUES (?, ?, ?, ?, ?, ?)", (key, test, *texts))
+    # What is a former name already stays one of the same test: its past went there.
+    conn.execute("INSERT OR IGNORE INTO renames VALUES (?, ?, ?, ?, ?, ?)", (key, test, *texts))
     # A name that a test has now is no former name: the way back has been taken.
     conn.execute("DELETE FROM renames WHERE digest IN (SELECT digest FROM tests WHERE id = ?)", (test,))
 

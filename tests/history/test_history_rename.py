@@ -115,6 +115,19 @@ def test_a_merge_brings_the_renaming_along(path: Path, tmp_path: Path) -> None:
     assert told(window_of(one)) == told(window_of(other))
 
 
+def test_a_former_name_is_not_given_to_another_test(place: Location, tmp_path: Path) -> None:
+    store(place, report("r", passed("test_old"), passed("test_other")))
+    rename(place)
+    elsewhere = tmp_path / "elsewhere.db"
+    store(elsewhere, report("s", passed("test_old"), hours=1))
+    rename(elsewhere, OLD, "tests.test_orders::test_other")
+    upkeep.merge(place, [elsewhere])  # which says something else of the old name
+    store(place, report("t", passed("test_old"), hours=2))
+    with History.open(place) as history:
+        assert {each.test.name: each.runs for each in history.tests(Scope())} == {"test_new": 2, "test_other": 2}
+    assert sound(place)
+
+
 def in_place(classname: str, name: str, file: str = "") -> CaseResult:
     return CaseResult(Identity(classname, name, file), Outcome.PASSED)
 
