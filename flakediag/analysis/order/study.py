@@ -105,7 +105,7 @@ def _study(window: Window, subjects: Sequence[Subject], setting: Setting, figure
         own if own is None or number in in_company else replace(own, solo=setting.lone)
         for number, own in enumerate(alone)
     ]
-    pooled = spread(lambda proposal: pool(setting, units, alone, *proposal), proposed)
+    pooled = spread(lambda proposal: pool(setting, units, alone, *proposal), proposed, least=6)
     pools = [found for found in pooled if found is not None]
     best = [_best(number, units, alone, pools) for number in range(len(subjects))]
     parallel = None if setting.orders.inside else find_parallel(window, setting.orders)
