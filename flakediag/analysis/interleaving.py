@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.ordering import in_order
 from flakediag.model import Identity
 
 Ranks = NDArray[np.intp]
@@ -114,7 +115,7 @@ def _distinct(
     numbers = np.full(len(when), -1, dtype=np.int32)
     for run in np.flatnonzero(suspects):
         ran = np.flatnonzero(when[run] >= 0)
-        order = ran[np.argsort(when[run, ran], kind="stable")]
+        order = ran[in_order(when[run, ran])]
         numbers[run] = seen.setdefault(blake2b(order.tobytes(), digest_size=16).digest(), len(seen))
         if numbers[run] == len(orders):
             orders.append(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from math import lgamma
 
 import numpy as np
@@ -15,6 +16,8 @@ from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hypotheses import Costs, Writers
 from flakediag.analysis.order.marginal import log_marginal, log_sum
 from flakediag.analysis.order.nulls import change, latent
+from flakediag.analysis.order.scan import Columns, Splits, foremost, largest
+from flakediag.analysis.order.search import search, with_chains
 from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
 from flakediag.analysis.order.writers import both_written, last_written
 from flakediag.model import Identity
@@ -160,7 +163,74 @@ def test_a_scan_scores_what_each_hypothesis_scores_by_itself(base: Writers) -> N
     scanned.scan(base)
     assert len(scanned.seen) > 6
     assert scanned.seen == pytest.approx({writers: alone.score(writers) for writers in scanned.seen})
-    assert scanned.idle == alone.idle
+    assert {*scanned.telling} == {*alone.telling}
+    assert scanned.best == alone.best
+
+
+def test_after_a_search_a_fit_says_the_same_with_less() -> None:
+    rng = np.random.default_rng(5)
+    written = rng.permuted(np.tile(np.arange(400), (60, 1)), axis=1).T.astype(np.int16)
+    written[written < 150] = NEVER
+    failed = ((written[7] > 0) & (written[31] > 0)).astype(np.int32)  # only both together
+    runs = np.arange(60, dtype=np.int32)
+    rows = Rows((500,), np.zeros(60, np.int32), runs, runs, failed)
+    fit = Fit(rows, np.arange(400), written, np.full(400, -np.log(400)), COSTS)
+    fit = with_chains(search(fit), np.log(0.1), np.ones(400, dtype=np.bool_))
+    done = fit.done()
+    assert fit.links_of_best() == done.links_of_best() == [7, 31]
+    assert (done.seen, done.best, done.telling) == (fit.seen, fit.best, fit.telling)
+    assert all((done.expected(one) == fit.expected(one)).all() for one in fit.telling)
+    assert (done.elsewhere(rows, written[[7, 31]]) == fit.expected(fit.best)).all()
+    assert pickle.loads(pickle.dumps(done)).seen == fit.seen
+
+
+def the_largest(scores: list[float], count: int) -> list[int]:
+    """Places by a plain sort: all from the count-th largest score on, as they stand up to four times as many."""
+    least = sorted(scores)[-count] if len(scores) > count else float("-inf")
+    some = [place for place, score in enumerate(scores) if score >= least]
+    some = some[: 4 * count] if len(scores) > count else some
+    return sorted((place for place in some if scores[place] > float("-inf")), key=lambda place: -scores[place])
+
+
+SCORES = st.one_of(
+    st.lists(st.sampled_from([float("-inf"), 0.0, 1.0, 2.5]), max_size=400),
+    st.lists(st.floats(-9, 9) | st.just(float("-inf")), max_size=400),
+    st.tuples(st.integers(0, 900), st.lists(st.floats(0, 2), max_size=30)).map(lambda t: [float("-inf")] * t[0] + t[1]),
+)
+
+
+@given(SCORES, SCORES, st.integers(1, 6), st.sets(st.integers(0, 450), max_size=3))
+def test_the_leads_hold_the_largest_of_all(one: list[float], other: list[float], count: int, taken: set[int]) -> None:
+    """Of the candidates by themselves, and of two tables of them together."""
+    prior = [-0.5] * len(one) + [-2.0] * len(other)
+    of_all = [score + own for score, own in zip(one + other, prior, strict=True)]
+    of_all = [float("-inf") if place in taken else score for place, score in enumerate(of_all)]
+    found = []
+    for first, scores in ((0, one), (len(one), other)):
+        by_row = np.zeros((0, len(scores)), dtype=np.int16)
+        columns = Columns(by_row, np.array(prior[first : first + len(scores)]), first)
+        found.append(columns.leads(np.array(scores), np.array(scores), 0.0, sorted(taken), count, count))
+    for leads, more in zip(*found, strict=True):
+        joined = leads.joined(more)
+        assert leads.candidates[largest(leads.scores, count)].tolist() == the_largest(of_all[: len(one)], count)
+        assert joined.candidates[largest(joined.scores, count)].tolist() == the_largest(of_all, count)
+    assert foremost(np.array(one), count).tolist() == sorted(range(len(one)), key=lambda place: -one[place])[:count]
+
+
+@pytest.mark.parametrize("rows", [3, 40, 600])  # the last one is too large for a table
+def test_splits_are_worth_what_their_marginals_are(rows: int) -> None:
+    failures = rows // 3
+    splits = Splits(rows_with([[1] * failures + [0] * (rows - failures)]), COSTS.when_bad, GOOD)
+    n = np.arange(1, rows)
+    k = np.minimum(n // 2, failures)
+    here, there = log_marginal(k, n, COSTS.when_bad), log_marginal(failures - k, rows - n, GOOD)
+    possible = failures - k <= rows - n
+    assert (splits.named(k, n) == here + there)[possible].all()
+    assert [splits.one(int(a), int(b)) for a, b in zip(k, n, strict=True)] == splits.named(k, n).tolist()
+    named, promise = splits.both(int(k[0]), int(n[0]), k - k[0], n - n[0])
+    assert named[0] == promise[0] == float("-inf")  # nothing changes
+    assert (named == here + there)[1:][possible[1:]].all()
+    assert (np.isfinite(promise) == splits.tells(k, n))[1:].all()
 
 
 def test_a_victim_that_starts_otherwise_is_turned() -> None:

@@ -85,8 +85,10 @@ def may_bind(words: Said) -> bool:
 def port_words(words: Said) -> PortWords:
     """Everything that one failure says about ports."""
     catalogue = phrases()
-    in_said = catalogue["bind"].search(words.said)
-    match = in_said or catalogue["bind"].search(words.whole)
+    in_said = match = None
+    if may_bind(words):
+        in_said = catalogue["bind"].search(words.said)
+        match = in_said or catalogue["bind"].search(words.whole)
     # The longest of the first ones reads best: "address already in use" rather than "errno 98".
     quoted = max(islice(catalogue["bind"].finditer(match.string), QUOTED), key=lambda m: len(m[0])) if match else None
     near: tuple[int, ...] = ()

@@ -313,7 +313,7 @@ class _Outlived:
             return
         own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
         rows, expected = fit.rows.keep(own), fit.expected(writers)[own]
-        nobody: Bools = np.all(fit.written[list(writers.all)][:, own] < 0, axis=0)  # wrote before the victim
+        nobody: Bools = np.all([fit.wrote(w)[own] < 0 for w in writers.all], axis=0)  # wrote before the victim
         ends = _end_states(case, fit, writers)
         before, after = (_start(expected, nobody, ends, n[rows.run]) for n in (look.order.before, look.order.after))
         failed, told = rows.failed == 1, nobody & (look.order.before >= 0)[rows.run]

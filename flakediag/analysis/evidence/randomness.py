@@ -13,6 +13,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.ordering import in_order
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Subject, Window
 from flakediag.model import Category, Evidence
@@ -34,13 +35,12 @@ def order_varied(window: Window) -> bool:
     if len(runs) < MIN_RUNS:
         return False
     changed = 0
-    for one, other in pairwise(runs):
-        both = (window.positions[one] >= 0) & (window.positions[other] >= 0)
-        changed += not np.array_equal(
-            np.argsort(window.positions[one][both], kind="stable"),
-            np.argsort(window.positions[other][both], kind="stable"),
-        )
-    return changed * 3 >= len(runs) - 1
+    for one, other in pairwise(window.positions[run] for run in runs):
+        both = (one >= 0) & (other >= 0)
+        changed += not np.array_equal(in_order(one[both]), in_order(other[both]))
+        if changed * 3 >= len(runs) - 1:
+            return True
+    return False
 
 
 def _alone(subjects: Sequence[Subject]) -> NDArray[np.float64]:

@@ -62,11 +62,17 @@ def capped(text: str, cap: int) -> str:
 def without_frames(text: str) -> str:
     """The lines of a failure's text that say something: no stack frames, and of a pytest listing its `E` lines."""
     lines = [line[:2000] for line in text.splitlines()]
-    if any(_PYTEST_SAID.match(line) for line in lines):
+    if any(line[:1] == "E" and _PYTEST_SAID.match(line) for line in lines):
         # Sections such as "Captured log" follow the listing; they are output and not code.
         captured = next((n for n, line in enumerate(lines) if "Captured " in line and "---" in line), len(lines))
         lines = [line[1:] for line in lines[:captured] if _PYTEST_SAID.match(line)] + lines[captured:]
-    return "\n".join(line for line in lines if not _FRAME.match(line))
+    return "\n".join([line for line in lines if not _is_frame(line)])
+
+
+@lru_cache(maxsize=4096)
+def _is_frame(line: str) -> bool:
+    """Remembered: a suite's failures share most of their stacks."""
+    return _FRAME.match(line) is not None
 
 
 @lru_cache(maxsize=4096)

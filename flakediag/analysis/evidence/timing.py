@@ -13,6 +13,7 @@ from math import erf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.medians import medians
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Subject, Window
 from flakediag.model import Category, Evidence, Outcome
@@ -56,13 +57,10 @@ def slowdowns(window: Window) -> Seconds:
     seconds = seconds[:, enough]
     if seconds.shape[1] == 0:
         return np.full(runs, np.nan)
-    usual = np.nanmedian(seconds, axis=0)
+    usual = medians(seconds.T)
     ratios = seconds[:, usual >= 0.01] / usual[usual >= 0.01]
     counts = (~np.isnan(ratios)).sum(axis=1)
-    result = np.full(runs, np.nan)
-    for run in np.flatnonzero(counts >= table["slow_min_tests"]):
-        result[run] = np.nanmedian(ratios[run])
-    return result
+    return np.where(counts >= table["slow_min_tests"], medians(ratios), np.nan)
 
 
 def plateau(failing: Seconds, passing: Seconds) -> list[Evidence]:

@@ -10,6 +10,7 @@ units.py       what is to be explained: the outcomes of victims, row by row
 writers.py     when each candidate last wrote before each row
 hypotheses.py  a set of writers, and what it costs beforehand
 fit.py         what a set of writers is worth as an explanation
+scan.py        all candidates at once as one more writer
 search.py      the search for the sets of writers that explain the rows best
 nulls.py       what else could explain the rows, on equal terms
 pool.py        which victims share their writers

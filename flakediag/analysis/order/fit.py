@@ -8,21 +8,23 @@ two parts' marginals. Each writer pays its prior.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.order.hypotheses import Costs, Writers
-from flakediag.analysis.order.marginal import ANY, Doubles, Prior, log_marginal, log_sum
+from flakediag.analysis.order.hypotheses import Costs, Found, Writers
+from flakediag.analysis.order.marginal import Doubles, log_sum
+from flakediag.analysis.order.scan import Columns, Leads, Splits, changed, largest
 from flakediag.analysis.order.units import NEVER, Rows
 from flakediag.analysis.order.writers import Places, both_written, last_of
 
 _WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
 _NEAR = 12.0  # nats below the best: what is worse is not worth exchanging writers of
 _FEW = 6  # and only so many of them are kept, to go on from
-_SUMMED = 255  # rows at a time: so many ones fit into a byte
 
 
 @dataclass
@@ -39,27 +41,24 @@ class Fit:
     prior: Doubles  # [C], ln
     costs: Costs
     chains: tuple[tuple[int, int], ...] = ()  # the last of the writers, by their links
-    seen: dict[Writers, float] = field(default_factory=dict)
-    scanned: dict[Writers, None] = field(default_factory=dict)
-    turns: set[Writers] = field(default_factory=set)
-    # Those of several writers look poor, by their score, while one of them is missing: many failures are left over
-    # where nothing should fail. Their promise is what they explain at whatever rates.
-    promise: dict[Writers, float] = field(default_factory=dict)
-    # Those under which no more rows fail where they should than elsewhere.
-    idle: set[Writers] = field(default_factory=set)
-    _tables: dict[tuple[Prior, Prior], Doubles] = field(default_factory=dict)
-    _best: tuple[int, Writers] = (-1, Writers(False))
+    found: Found = field(default_factory=Found)
+    _wrote: dict[int, Places] = field(default_factory=dict)
+    _scanned: set[Writers] = field(default_factory=set)
+    # What the scans of all but the chains found, in both ways to add a writer.
+    _leads: dict[tuple[Writers, bool], tuple[Leads, Leads]] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> dict[Writers, float]:
+        return self.found.scores
 
     @property
     def best(self) -> Writers:
-        if self._best[0] != len(self.seen):
-            self._best = len(self.seen), max(self.telling or [Writers(False)], key=self._rank)
-        return self._best[1]
+        return self.found.best
 
     @property
-    def telling(self) -> list[Writers]:
+    def telling(self) -> Sequence[Writers]:
         """The hypotheses that explain something."""
-        return [w for w in self.seen if w.all and w not in self.idle]
+        return self.found.telling
 
     @property
     def starts_mostly_bad(self) -> bool:
@@ -67,19 +66,17 @@ class Fit:
         bad, good = (log_sum([self.seen[w] for w in self.telling if w.starts_bad is s]) for s in (True, False))
         return bad > good
 
-    def _rank(self, writers: Writers) -> tuple[float, int, Writers]:
-        return self.seen[writers], -len(writers.bad) - len(writers.good), writers
-
     def top(self, count: int) -> list[Writers]:
-        return sorted(self.telling, key=self._rank, reverse=True)[:count]
+        return self.found.ranked(self.telling)[:count]
 
     def leading(self) -> list[Writers]:
         """The best hypotheses, and the best ones of each number of writers where these come near."""
-        near = max(self.seen.values()) - _NEAR
-        ranked = sorted((w for w in self.telling if self.seen[w] > near), key=self._rank, reverse=True)
+        near, scores = self.found.most - _NEAR, self.seen
+        ranked = self.found.ranked([w for w in self.telling if scores[w] > near])
+        sizes = [len(w.bad) + len(w.good) for w in ranked]
         chosen = ranked[:2]
         for size in range(2, self.costs.most_writers + 1):
-            chosen += [writers for writers in ranked if len(writers.all) == size][: self.costs.beam]
+            chosen += [w for w, own in zip(ranked, sizes, strict=True) if own == size][: self.costs.beam]
         return list(dict.fromkeys(chosen))
 
     def expected(self, writers: Writers) -> NDArray[np.bool_]:
@@ -88,11 +85,54 @@ class Fit:
         result: NDArray[np.bool_] = last_bad > last_good
         return result
 
+    def with_chains(self, chains: Sequence[tuple[int, int]], prior: Doubles) -> Fit:
+        """The same hypotheses, to go on with chains: their links, and ln of their prior."""
+        return replace(
+            self,
+            numbers=np.concatenate([self.numbers, self.numbers[[a for a, _ in chains]]]),
+            prior=np.concatenate([self.prior, prior]),
+            chains=tuple(chains),
+            _scanned=set(),
+        )
+
+    def done(self) -> Fit:
+        """The same without what only a search needs: the candidates that no hypothesis names."""
+        used = {writer for writers in self.telling for writer in writers.all}
+        plain = [writer for writer in used if writer < len(self.written)]
+        wrote = dict(zip(plain, np.ascontiguousarray(self.written[plain]), strict=True))
+        wrote |= {writer: self.wrote(writer).copy() for writer in used if writer >= len(self.written)}
+        found = replace(self.found, promise={}, turned=set(), levels={})
+        nobody = self.written[:0].copy()
+        return Fit(self.rows, self.numbers, nobody, self.prior, self.costs, self.chains, found, _wrote=wrote)
+
+    def weighed(self, scores: dict[Writers, float]) -> Fit:
+        """The same with other scores of the same hypotheses."""
+        return replace(self, found=self.found.weighed(scores))
+
+    def links_of_best(self) -> list[int]:
+        """The writers of the best hypothesis, each link of a chain by itself."""
+        return sorted({link for writer in self.best.all for link in self.links(writer)})
+
     def elsewhere(self, rows: Rows, written: Places) -> NDArray[np.bool_]:
-        """bool[M]: the rows of another table that the best writers expect to fail."""
-        alone = written[: len(written) - len(self.chains)]
-        written = np.concatenate([alone, both_written(alone, self.chains)])
-        return Fit(rows, self.numbers, written, self.prior, self.costs).expected(self.best)
+        """bool[M]: the rows of another table that the best writers expect to fail. written: [`links_of_best`, M]."""
+        wrote = dict(zip(self.links_of_best(), written, strict=True))
+        for writer in self.best.all:
+            links = [wrote[link] for link in self.links(writer)]
+            wrote[writer] = both_written(np.array(links), [(0, 1)])[0] if len(links) > 1 else links[0]
+        return Fit(rows, self.numbers, written, self.prior, self.costs, _wrote=wrote).expected(self.best)
+
+    @property
+    def ran(self) -> NDArray[np.bool_]:
+        """bool[M, C]: which candidates but chains ran before each row."""
+        return self._columns[0].later(np.full(len(self.rows), -1, dtype=self.written.dtype))
+
+    def wrote(self, writer: int) -> Places:
+        """[M]: when a writer last wrote before each row."""
+        if writer not in self._wrote:
+            links = self.links(writer)
+            written = self.written[list(links)]
+            self._wrote[writer] = both_written(written, [(0, 1)])[0] if len(links) > 1 else written[0]
+        return self._wrote[writer]
 
     def chained(self, writers: Writers) -> bool:
         """Whether any of them is a chain."""
@@ -105,8 +145,8 @@ class Fit:
 
     def _lasts(self, writers: Writers) -> tuple[Places, Places]:
         starts = self.starts(writers)
-        last_bad = last_of(writers.bad, self.written, np.where(starts, -1, NEVER))
-        last_good = last_of(writers.good, self.written, np.where(starts, NEVER, -1))
+        last_bad = last_of([self.wrote(c) for c in writers.bad], np.where(starts, -1, NEVER), self.written.dtype)
+        last_good = last_of([self.wrote(c) for c in writers.good], np.where(starts, NEVER, -1), self.written.dtype)
         return last_bad, last_good
 
     def starts(self, writers: Writers) -> NDArray[np.bool_]:
@@ -119,7 +159,7 @@ class Fit:
 
     def log_prior(self, writers: Writers) -> float:
         start = self.costs.starts_bad if writers.starts_bad else self.costs.starts_good
-        victims = len(set(self.rows.tests))
+        victims = self._victims
         if victims > 1:
             start += self.costs.turned * len(writers.turned) + self.costs.same_start * (victims - len(writers.turned))
         return (
@@ -130,111 +170,85 @@ class Fit:
         """Looks at one hypothesis."""
         if writers not in self.seen:
             expected = self.expected(writers)
-            self.seen[writers] = self.log_likelihood(expected) + self.log_prior(writers)
-            if not self._tells(np.array([self._count(expected)]), np.array([expected.sum()]))[0]:
-                self.idle.add(writers)
+            k, n = self._counts(expected)
+            score = self._splits.one(k, n) + self.log_prior(writers)
+            self.found.add(writers, score, tells=bool(self._splits.tells(np.array(k), np.array(n))))
         return self.seen[writers]
 
-    def log_likelihood(self, expected: NDArray[np.bool_]) -> float:
-        k, n = self._count(expected), int(expected.sum())
-        return float(self._split(np.array([k]), np.array([n]))[0])
-
-    def _count(self, expected: NDArray[np.bool_]) -> int:
-        return int(self.rows.failed[expected].sum())
-
-    def _tells(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether k failures in n rows that should fail are a larger share than in the other rows."""
-        rest_k, rest_n = self.rows.failures - k, len(self.rows) - n
-        tells: NDArray[np.bool_] = k * rest_n > rest_k * n
-        return tells
-
-    def _split(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
-        """ln of the likelihood where n rows with k failures should fail, and the others pass."""
-        return self._looked_up(k, n, self.costs.when_bad, self.costs.when_good)
+    def _counts(self, expected: NDArray[np.bool_]) -> tuple[int, int]:
+        """The failures, and the rows, among those expected to fail."""
+        return int(np.count_nonzero(expected & self._failed)), int(np.count_nonzero(expected))
 
     @property
     def perfect(self) -> float:
         """ln of the likelihood where nothing is left to explain."""
-        failures = np.array([self.rows.failures])
-        return float(self._split(failures, failures)[0])
-
-    def at_any_rates(self, k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
-        """The same with a rate of any size in both parts."""
-        return self._looked_up(k, n, ANY, ANY)
-
-    def _looked_up(self, k: NDArray[np.int64], n: NDArray[np.int64], bad: Prior, good: Prior) -> Doubles:
-        """From a table where there are fewer splits of the rows than candidates."""
-        failures, rows = self.rows.failures, len(self.rows)
-
-        def direct(k: NDArray[np.int64], n: NDArray[np.int64]) -> Doubles:
-            return log_marginal(k, n, bad) + log_marginal(failures - k, rows - n, good)
-
-        if (failures + 1) * (rows + 1) > len(self.numbers):
-            return direct(k, n)
-        if (bad, good) not in self._tables:
-            ks, ns = np.meshgrid(np.arange(failures + 1), np.arange(rows + 1), indexing="ij")
-            possible = (ks <= ns) & (failures - ks <= rows - ns)
-            self._tables[bad, good] = direct(np.where(possible, ks, 0), np.where(possible, ns, 0))
-        return self._tables[bad, good].take(k * (rows + 1) + n)
+        return self._splits.one(self.rows.failures, self.rows.failures)
 
     def scan(self, base: Writers) -> list[tuple[NDArray[np.intp], Doubles]]:
         """Score every candidate as one more bad, and as one more good writer; keep the best alternatives.
 
         Returns the best candidates with their scores, for each way to add one.
         """
-        if base in self.scanned or len(base.all) >= self.costs.most_writers:
+        if base in self._scanned or len(base.all) >= self.costs.most_writers:
             return []
-        self.scanned[base] = None
+        self._scanned.add(base)
         if self._hopeless(base):
             return []
-        found = []
+        found, seen, promised = [], self.seen, self.found.promise[len(base.all) + 1]
+        for is_bad, (by_score, by_promise) in self._look(base):
+            extend = _extending(base, is_bad)
+            best = largest(by_score.scores, self.costs.kept)
+            promising = largest(by_promise.promise, self.costs.beam)[: self.costs.beam]
+            found.append((by_score.candidates[best], by_score.scores[best]))
+            chosen = _listed(by_score, best)
+            worth = chosen[0][1] - _WORTH if chosen else 0.0
+            near = sum([score > worth for _, score, _ in chosen])
+            more = _listed(by_promise, promising)
+            for candidate, _, promise in more:
+                promised[extend(candidate)] = promise
+            for candidate, score, promise in [*chosen[: max(near, _FEW)], *more]:
+                writers = extend(candidate)
+                if writers not in seen:
+                    self.found.add(writers, score, tells=promise > float("-inf"))
+        return found
+
+    def _look(self, base: Writers) -> list[tuple[bool, tuple[Leads, Leads]]]:
+        """For each way to add a writer, whether a bad one, and who may be the best, by score and by promise."""
         last_bad, last_good = self._lasts(base)
         fails = last_bad > last_good
-        here = self.log_prior(base) + self.costs.another * bool(base.all)
-        k0, n0 = self._count(fails), int(fails.sum())
-        taken = list(base.all)
         # A bad writer changes rows that pass, a good one rows that fail: where it wrote later than the last one.
-        later = self._by_row > np.where(fails, last_bad, last_good)[:, None]
-        for of, extend, sign in ((~fails, base.with_bad, 1), (fails, base.with_good, -1)):
-            if not of.any():
-                continue
-            failed = _summed(later, of & self._failed)
-            changed = failed + _summed(later, of & ~self._failed)
-            k, n = k0 + sign * failed, n0 + sign * changed
-            scores = self._split(k, n) + self.prior + here
-            promise = self.at_any_rates(k, n) + self.prior + here
-            none = changed == 0  # a writer that changes no row is no explanation
-            none[taken] = True
-            scores[none] = promise[none] = -np.inf
-            tells = self._tells(k, n)
-            promise[~tells] = -np.inf
-            promising = _largest(promise, self.costs.beam)[: self.costs.beam]
-            self.promise.update((extend(int(candidate)), float(promise[candidate])) for candidate in promising)
-            best = _largest(scores, self.costs.kept)
-            found.append((best, scores[best]))
-            near = int((scores[best] > scores[best[:1]] - _WORTH).sum())
-            for candidate in [*best[: max(near, _FEW)], *promising]:
-                writers = extend(int(candidate))
-                if writers not in self.seen:
-                    self.seen[writers] = float(scores[candidate])
-                    if not tells[candidate]:
-                        self.idle.add(writers)
-        return found
+        last = np.where(fails, last_bad, last_good)
+        ways = [(is_bad, of) for is_bad, of in ((True, ~fails), (False, fails)) if of.any()]
+        known = {is_bad: self._leads.get((base, is_bad)) for is_bad, _ in ways}
+        k0, n0 = self._counts(fails)
+        prior = self.log_prior(base) + self.costs.another * bool(base.all)
+        for columns in self._columns if None in known.values() else self._columns[1:]:
+            later = columns.later(last)
+            for is_bad, of in ways:
+                k, n = changed(later, of, self._failed)
+                sign = 1 if is_bad else -1
+                named, promise = self._splits.both(k0, n0, sign * k, sign * n)
+                leads = columns.leads(named, promise, prior, base.all, self.costs.kept, self.costs.beam)
+                if columns.first == 0:
+                    self._leads[base, is_bad] = leads
+                before = known[is_bad]
+                known[is_bad] = leads if before is None else (before[0].joined(leads[0]), before[1].joined(leads[1]))
+        return [(is_bad, leads) for is_bad, leads in known.items() if leads is not None]
 
     def turn(self, base: Writers) -> None:
         """Score every victim with the other start, and all those together that gain by it."""
         tests = sorted(set(self.rows.tests))
-        if base in self.turns or len(tests) < 2 or not base.all:
+        if base in self.found.turned or len(tests) < 2 or not base.all:
             return
-        self.turns.add(base)
+        self.found.turned.add(base)
         nobody = np.maximum(*self._lasts(base)) < 0
         starts = self.starts(base)[nobody]
         number = np.searchsorted(tests, np.array(self.rows.tests))[self.rows.member[nobody]]
         sign = np.where(starts, -1, 1)
         k = np.bincount(number, sign * self.rows.failed[nobody], len(tests)).astype(np.int64)
         n = np.bincount(number, sign, len(tests)).astype(np.int64)
-        expected = self.expected(base)
-        gains = self._split(self._count(expected) + k, int(expected.sum()) + n) - self.log_likelihood(expected)
+        k0, n0 = self._counts(self.expected(base))
+        gains = self._splits.named(k0 + k, n0 + n) - self._splits.one(k0, n0)
         price = self.costs.turned - self.costs.same_start
         gains += np.where(np.isin(tests, base.turned), -price, price)
         gaining = [test for test, gain in zip(tests, gains.tolist(), strict=True) if gain > 0]
@@ -244,40 +258,57 @@ class Fit:
 
     def _hopeless(self, base: Writers) -> bool:
         """Whether no further writer can bring it near the best, not even one that leaves nothing to explain."""
-        most = self.perfect + self.log_prior(base) + float(self.prior.max()) + self.costs.another * bool(base.all)
-        return bool(self.seen) and most < max(self.seen.values()) - _WORTH
+        most = self.perfect + self.log_prior(base) + self._likeliest + self.costs.another * bool(base.all)
+        return bool(self.seen) and most < self.found.most - _WORTH
 
     @cached_property
-    def _by_row(self) -> Places:
-        """[M, C]"""
-        return np.ascontiguousarray(self.written.T)
+    def _splits(self) -> Splits:
+        return Splits(self.rows, self.costs.when_bad, self.costs.when_good)
+
+    @cached_property
+    def _columns(self) -> list[Columns]:
+        """All candidates but the chains; and the chains."""
+        plain = len(self.written)
+        columns = [Columns(np.ascontiguousarray(self.written.T), self.prior[:plain])]
+        if self.chains:
+            chained = np.ascontiguousarray(both_written(self.written, self.chains).T)
+            columns.append(Columns(chained, self.prior[plain:], plain))
+        return columns
 
     @cached_property
     def _failed(self) -> NDArray[np.bool_]:
         failed: NDArray[np.bool_] = self.rows.failed == 1
         return failed
 
+    @cached_property
+    def _victims(self) -> int:
+        return len(set(self.rows.tests))
 
-def _summed(table: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """int64[C]: how many of these rows of a table bool[M, C] are true. Sums of bytes are far faster than products."""
-    total = np.zeros(table.shape[1], dtype=np.int64)
-    chosen = np.flatnonzero(rows)
-    for start in range(0, len(chosen), _SUMMED):
-        part = table[chosen[start : start + _SUMMED]].view(np.uint8)
-        total += np.add.reduce(part, axis=0, dtype=np.uint8)
-    return total
+    @cached_property
+    def _likeliest(self) -> float:
+        return float(self.prior.max())
 
 
-def _largest(scores: Doubles, count: int) -> NDArray[np.intp]:
-    """The places of the largest finite scores, largest first."""
-    if len(scores) > count:
-        top = np.argpartition(-scores, count)[:count]
-        top = np.flatnonzero(scores >= scores[top].min())[: 4 * count]  # with their ties
-    else:
-        top = np.arange(len(scores))
-    top = top[np.isfinite(scores[top])]
-    ranked: NDArray[np.intp] = top[np.argsort(-scores[top], kind="stable")]
-    return ranked
+def _listed(leads: Leads, places: NDArray[np.intp]) -> list[tuple[int, float, float]]:
+    """Candidate, score, promise."""
+    candidates, scores, promise = (part[places].tolist() for part in leads)
+    return list(zip(candidates, scores, promise, strict=True))
+
+
+def _extending(base: Writers, is_bad: bool) -> Callable[[int], Writers]:
+    """What adds a writer, who is none of them yet."""
+    starts_bad, bad, good, turned = base
+    new = tuple.__new__  # half the time of the class's own, and there are a thousand for each victim
+
+    def with_bad(writer: int) -> Writers:
+        place = bisect(bad, writer)
+        return new(Writers, (starts_bad, (*bad[:place], writer, *bad[place:]), good, turned))
+
+    def with_good(writer: int) -> Writers:
+        place = bisect(good, writer)
+        return new(Writers, (starts_bad, bad, (*good[:place], writer, *good[place:]), turned))
+
+    return with_bad if is_bad else with_good
 
 
 def evidence_for_order(fit: Fit) -> float:

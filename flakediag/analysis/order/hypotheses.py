@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from flakediag.analysis.order.marginal import Prior
@@ -45,6 +46,54 @@ class Writers(NamedTuple):
 
 def _joined(writers: tuple[int, ...], candidate: int) -> tuple[int, ...]:
     return writers if candidate in writers else tuple(sorted((*writers, candidate)))
+
+
+Rank = tuple[float, int, Writers]
+NOBODY = Writers(False)
+
+
+@dataclass
+class Found:
+    """The hypotheses that a search has seen, with the log of likelihood times prior.
+
+    telling: those that explain something, under which more rows fail where they should than elsewhere.
+    """
+
+    scores: dict[Writers, float] = field(default_factory=dict)
+    telling: list[Writers] = field(default_factory=list)
+    best: Writers = NOBODY  # of those that explain something
+    most: float = float("-inf")  # the largest score of all
+    # Those of several writers look poor, by their score, while one of them is missing: many failures are left over
+    # where nothing should fail. Their promise is what they explain at whatever rates.
+    # By their number of writers.
+    promise: dict[int, dict[Writers, float]] = field(default_factory=lambda: defaultdict(dict))
+    levels: dict[int, list[Writers]] = field(default_factory=lambda: defaultdict(list))
+    turned: set[Writers] = field(default_factory=set)  # those that were tried with another start for some victims
+
+    def add(self, writers: Writers, score: float, *, tells: bool) -> None:
+        self.scores[writers] = score
+        if score > self.most:
+            self.most = score
+        size = len(writers.bad) + len(writers.good)
+        self.levels[size].append(writers)
+        if tells and size:
+            best = self.scores[self.best] if self.telling else float("-inf")
+            if score > best or (score == best and self.rank(writers) > self.rank(self.best)):
+                self.best = writers
+            self.telling.append(writers)
+
+    def rank(self, writers: Writers) -> Rank:
+        """The better, the fewer, the larger."""
+        return self.scores[writers], -len(writers.bad) - len(writers.good), writers
+
+    def ranked(self, writers: Iterable[Writers]) -> list[Writers]:
+        return sorted(writers, key=self.rank, reverse=True)
+
+    def weighed(self, scores: dict[Writers, float]) -> Found:
+        """The same with other scores."""
+        found = replace(self, scores=scores, most=max(scores.values()))
+        found.best = max(self.telling or [NOBODY], key=found.rank)
+        return found
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def weigh_anew(
         seen[writers] += float(bounded.min())  # what was not looked at is no better off than the worst that was
     for writers, gain in zip(near, bounded, strict=True):
         seen[writers] = fit.seen[writers] + float(gain)
-    fit = replace(fit, seen=seen, _best=(-1, Writers(False)))
+    fit = fit.weighed(seen)
     return replace(explanation, fit=fit, order=evidence_for_order(fit))
 
 

@@ -61,19 +61,20 @@ def _accused(case: Case, explanation: Explanation) -> list[Partner]:
     if not hypotheses:
         return []
     scores = np.array([fit.seen[writers] for writers in hypotheses])
-    shares, named = np.exp(scores - np.logaddexp.reduce(scores)), explanation.named
+    shares = np.exp(scores - np.logaddexp.reduce(scores))
     odds: dict[tuple[int, str], float] = {}
     brittle = 0.0
-    for writers, share in zip((w.seen_by(case.test) for w in hypotheses), shares, strict=True):
-        brittle += float(share) * _is_brittle(writers)
-        for candidate, role in _roles(fit, writers):
-            if not case.is_every(fit, candidate) and case.ids(fit)(candidate) != case.names[case.test]:
-                odds[candidate, role] = odds.get((candidate, role), 0.0) + float(share)
+    for writers, share in zip((w.seen_by(case.test) for w in hypotheses), shares.tolist(), strict=True):
+        brittle += share * _is_brittle(writers)
+        for accused in _roles(fit, writers):
+            odds[accused] = odds.get(accused, 0.0) + share
+    ids, own = case.ids(fit), case.names[case.test]
+    odds = {(c, role): p for (c, role), p in odds.items() if not case.is_every(fit, c) and ids(c) != own}
     found: dict[tuple[str, str, str], float] = {}
     for (candidate, role), p in sorted(odds.items(), key=lambda item: (-item[1], item[0])):
         group = case.candidates.is_group(int(fit.numbers[candidate]))
         kind = "group" if group else "test"
-        _add(found, (case.ids(fit)(candidate), kind, role), p)
+        _add(found, (ids(candidate), kind, role), p)
         if group and p >= _WORTH:
             for name, inside in _inside(case, fit, candidate, role):
                 _add(found, (name, "test", role), p * inside)
@@ -85,7 +86,8 @@ def _accused(case: Case, explanation: Explanation) -> list[Partner]:
 
     ranked = sorted(found.items(), key=rank)
     probable = [item for item in ranked if item[1] >= _LEAST] or ranked[:1]
-    return [Partner(name, kind, role, round(p * named, 4)) for (name, kind, role), p in probable]
+    sure = explanation.named
+    return [Partner(name, kind, role, round(p * sure, 4)) for (name, kind, role), p in probable]
 
 
 def _add(found: dict[tuple[str, str, str], float], key: tuple[str, str, str], p: float) -> None:
@@ -124,20 +126,34 @@ def ties_of(case: Case, fit: Fit, most: int = 10) -> dict[str, list[str]]:
     """For each writer of the best hypothesis: the tests that explain the recorded runs just as well in its place."""
     best, ids = fit.best, case.ids(fit)
     likelihood = fit.seen[best] - fit.log_prior(best)
+    like_best = [
+        other
+        for other in fit.seen
+        if len(other.bad) == len(best.bad)
+        and len(other.good) == len(best.good)
+        and other.starts_bad == best.starts_bad
+        and other.turned == best.turned
+    ]
     ties: dict[str, list[str]] = {}
     for writer in best.all:
-        if len(fit.links(writer)) > 1 or case.candidates.is_group(int(fit.numbers[writer])):
+        if not _is_single(case, fit, writer):
             continue
-        rest = best.without(writer)
-        extend = rest.with_bad if writer in best.bad else rest.with_good
-        same = [
-            ids(other)
-            for other in range(len(fit.numbers) - len(fit.chains))
-            if other not in best.all
-            and not case.candidates.is_group(int(fit.numbers[other]))
-            and (swapped := extend(other)) in fit.seen
-            and abs(fit.seen[swapped] - fit.log_prior(swapped) - likelihood) < 1e-6
-        ]
+        rest = {*best.without(writer).all}
+        same = set()
+        for swapped in like_best:
+            kept, changed = (swapped.good, swapped.bad) if writer in best.bad else (swapped.bad, swapped.good)
+            if kept != (best.good if writer in best.bad else best.bad):
+                continue
+            others = [w for w in changed if w not in rest]
+            if len(others) != 1 or others[0] == writer or not _is_single(case, fit, others[0]):
+                continue
+            if abs(fit.seen[swapped] - fit.log_prior(swapped) - likelihood) < 1e-6:
+                same.add(ids(others[0]))
         if same:
-            ties[ids(writer)] = sorted(set(same))[:most]
+            ties[ids(writer)] = sorted(same)[:most]
     return ties
+
+
+def _is_single(case: Case, fit: Fit, writer: int) -> bool:
+    """Whether a writer is one test, no group and no chain."""
+    return len(fit.links(writer)) == 1 and not case.is_group(fit, writer)

@@ -136,7 +136,7 @@ def explain_rest(setting: Setting, first: Explanation, failed: Mapping[int, Byte
     """
     tests = list(dict.fromkeys(first.fit.rows.tests))
     rows = rows_of([(test, failed[test]) for test in tests], setting.orders)
-    written = last_written(rows, setting.orders, setting.candidates, first.fit.numbers)
+    written = last_written(rows, setting.orders, setting.candidates, first.fit.numbers[first.fit.links_of_best()])
     rows = rows.keep(~first.fit.elsewhere(rows, written))
     if rows.failures < 2 or rows.failures == len(rows) or len(np.unique(setting.orders.classes[rows.run])) < 2:
         return None
@@ -149,14 +149,15 @@ def _explain(
     setting: Setting, chosen: tuple[int, ...], rows: Rows, starting_bad: frozenset[int] = frozenset()
 ) -> Explanation:
     prior = candidate_prior(setting, rows.tests)
-    numbers = np.arange(setting.candidates.size)
+    numbers, only = np.arange(setting.candidates.size), None
     if len(rows) * len(numbers) > setting.cells:
         few = rows.keep(_telling_rows(rows, setting.orders, max(64, setting.cells // len(numbers))))
         written = last_written(few, setting.orders, setting.candidates)
-        numbers = survey(Fit(few, numbers, written, prior, setting.costs), setting.shortlist)
-    written = last_written(rows, setting.orders, setting.candidates, numbers)
+        only = numbers = survey(Fit(few, numbers, written, prior, setting.costs), setting.shortlist)
+    written = last_written(rows, setting.orders, setting.candidates, only)
     fit = search(Fit(rows, numbers, written, prior[numbers], setting.costs), starting_bad)
     fit = with_chains(fit, setting.chain, setting.candidates.kinds[numbers] == 2)
+    fit = fit.done()
     unnamed, found = _without_writers(setting, rows)
     solo = setting.solo if len(set(rows.tests)) == 1 else 0.0
     return Explanation(chosen, fit, evidence_for_order(fit), unnamed, found, solo)

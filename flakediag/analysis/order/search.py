@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hypotheses import Writers
-from flakediag.analysis.order.marginal import ANY, Doubles, log_marginal
-from flakediag.analysis.order.writers import both_written
+from flakediag.analysis.order.marginal import Doubles
+from flakediag.analysis.order.scan import at_any_rates, changed, foremost
 
 _FIRST = 8  # tests are looked at in pairs,
 _SECOND = 12  # each with so many others
@@ -58,25 +58,17 @@ def with_chains(fit: Fit, share: float, singles: NDArray[np.bool_]) -> Fit:
 
     `share`: ln of the prior of a chain, given its links. `singles`: bool[C], the writers that may be links.
     """
+    nothing_left = fit.perfect + max(fit.costs.starts_bad, fit.costs.starts_good)
+    likeliest = float(fit.prior.max(where=singles, initial=-np.inf))
+    if nothing_left + 2 * likeliest + share + np.log(2) < fit.seen[fit.best] - _CHAINED - 1e-6:
+        return fit
     chains = _likely_chains(fit, singles)
     if not chains:
         return fit
     prior = np.array([fit.prior[a] + fit.prior[b] for a, b in chains]) + share + np.log(2)
-    most = fit.perfect + max(fit.costs.starts_bad, fit.costs.starts_good) + float(prior.max())
-    if most < fit.seen[fit.best] - _CHAINED:
+    if nothing_left + float(prior.max()) < fit.seen[fit.best] - _CHAINED:
         return fit
-    more = Fit(
-        fit.rows,
-        np.concatenate([fit.numbers, fit.numbers[[a for a, _ in chains]]]),
-        np.concatenate([fit.written, both_written(fit.written, chains)]),
-        np.concatenate([fit.prior, prior]),
-        fit.costs,
-        tuple(chains),
-        seen=fit.seen,
-        promise=fit.promise,
-        idle=fit.idle,
-        turns=fit.turns,
-    )
+    more = fit.with_chains(chains, prior)
     for empty in [writers for writers in fit.seen if not writers.all]:
         more.scan(empty)
     return exchange(more)
@@ -84,13 +76,13 @@ def with_chains(fit: Fit, share: float, singles: NDArray[np.bool_]) -> Fit:
 
 def _likely_chains(fit: Fit, singles: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Pairs of tests: those that tell most, at whatever rates, each with those that tell most where it has run."""
-    ran = fit.written >= 0
+    ran = fit.ran
     found = set()
     everywhere = np.ones(len(fit.rows), dtype=np.bool_)
     for first in _telling(fit, ran, singles, _FIRST, everywhere).tolist():
         others = singles.copy()
         others[first] = False
-        found |= {(min(first, b), max(first, b)) for b in _telling(fit, ran, others, _SECOND, ran[first]).tolist()}
+        found |= {(min(first, b), max(first, b)) for b in _telling(fit, ran, others, _SECOND, ran[:, first]).tolist()}
     return sorted(found)
 
 
@@ -98,12 +90,12 @@ def _telling(
     fit: Fit, ran: NDArray[np.bool_], among: NDArray[np.bool_], count: int, rows: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """The `count` writers after which failing is most different, the most telling first; only in some of the rows."""
-    n = ran[:, rows].sum(axis=1)
-    k = ran[:, rows & (fit.rows.failed == 1)].sum(axis=1)
-    failures, size = int(fit.rows.failed[rows].sum()), int(rows.sum())
-    worth = log_marginal(k, n, ANY) + log_marginal(failures - k, size - n, ANY) + fit.prior
+    failed = fit.rows.failed == 1
+    k, n = changed(ran, rows, failed)
+    failures, size = int(np.count_nonzero(rows & failed)), int(np.count_nonzero(rows))
+    worth = at_any_rates(k, n, failures, size) + fit.prior
     worth[~among | (n == 0) | (n == size)] = -np.inf
-    best = np.argsort(-worth, kind="stable")[:count]
+    best = foremost(worth, count)
     telling: NDArray[np.intp] = best[np.isfinite(worth[best])]
     return telling
 
@@ -122,8 +114,7 @@ def survey(fit: Fit, count: int) -> NDArray[np.intp]:
         fit.score(Writers(starts_bad))
         heard += fit.scan(Writers(starts_bad))
     for depth, width in ((1, 4), (2, 2)):
-        level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
-        for writers in level[:width]:
+        for writers in fit.found.ranked(fit.found.levels[depth])[:width]:
             heard += fit.scan(writers)
     candidates = np.concatenate([found for found, _ in heard])
     ranked = candidates[np.argsort(-np.concatenate([scores for _, scores in heard]), kind="stable")]
@@ -134,10 +125,10 @@ def survey(fit: Fit, count: int) -> NDArray[np.intp]:
 
 def _beam(fit: Fit, depth: int) -> list[Writers]:
     """The best and the most promising hypotheses with so many writers; at least two of each start, lest one be lost."""
-    level = sorted((w for w in fit.seen if len(w.all) == depth), key=fit._rank, reverse=True)
+    level = fit.found.ranked(fit.found.levels[depth])
     chosen = level[: fit.costs.beam]
     for starts_bad in (False, True):
         chosen += [w for w in level if w.starts_bad is starts_bad][:2]
-    promising = (w for w in fit.promise if len(w.all) == depth)
-    chosen += sorted(promising, key=lambda w: (fit.promise[w], w), reverse=True)[: fit.costs.beam]
+    promise = fit.found.promise[depth]
+    chosen += sorted(promise, key=lambda w: (promise[w], w), reverse=True)[: fit.costs.beam]
     return list(dict.fromkeys(chosen))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.medians import medians
 from flakediag.analysis.order.candidates import Candidates, find_candidates
 from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hints import Hint, find_hint
@@ -18,6 +19,7 @@ from flakediag.analysis.order.parallel import find_parallel, weigh_anew
 from flakediag.analysis.order.pool import Explanation, Setting, Unit, explain, explain_rest, pool, proposals
 from flakediag.analysis.order.telling import Told, tell_unnamed
 from flakediag.analysis.order.units import Orders, find_orders, orders_inside, rows_of
+from flakediag.analysis.spread import spread
 from flakediag.analysis.window import Bytes, Subject, Window
 from flakediag.model import Identity, Run
 
@@ -94,7 +96,7 @@ def _factor(case: Case) -> float:
 
 def _study(window: Window, subjects: Sequence[Subject], setting: Setting, figures: Mapping[str, Any]) -> list[Case]:
     units = _units(subjects)
-    alone = [_alone(setting, units, number) for number in range(len(units))]
+    alone = spread(lambda number: _alone(setting, units, number), range(len(units)))
     keys = [_keys(setting, window, subjects, unit) for unit in units]
     proposed = proposals(units, keys)
     # Who has company can be explained with it; where that fails, an explanation of its own is the less likely.
@@ -103,9 +105,8 @@ def _study(window: Window, subjects: Sequence[Subject], setting: Setting, figure
         own if own is None or number in in_company else replace(own, solo=setting.lone)
         for number, own in enumerate(alone)
     ]
-    pools = [
-        found for together, sharing in proposed if (found := pool(setting, units, alone, together, sharing)) is not None
-    ]
+    pooled = spread(lambda proposal: pool(setting, units, alone, *proposal), proposed, least=6)
+    pools = [found for found in pooled if found is not None]
     best = [_best(number, units, alone, pools) for number in range(len(subjects))]
     parallel = None if setting.orders.inside else find_parallel(window, setting.orders)
     if parallel is not None:
@@ -277,26 +278,14 @@ def _usual(orders: Orders) -> Doubles | None:
     return (orders.classes != counts.argmax()).astype(np.float64) if counts.max() > 1 else None
 
 
-def _medians(table: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The median of each row but for its NaNs, as `np.nanmedian`, which takes ten times as long."""
-    if not table.size:
-        return np.array([])
-    ranked = np.sort(table, axis=1)  # the NaNs come last
-    count = np.isfinite(ranked).sum(axis=1)
-    rows = np.arange(len(ranked))
-    low, high = ranked[rows, np.maximum(count - 1, 0) // 2], ranked[rows, np.minimum(count // 2, ranked.shape[1] - 1)]
-    medians: NDArray[np.floating] = (low + high) / 2
-    return medians
-
-
 def _scales(window: Window) -> dict[str, Doubles]:
     """What runs may be ranked by: their date, and how slow they were."""
     scales: dict[str, Doubles] = {"date": np.arange(len(window.runs), dtype=np.float64)}
     durations = window.durations[:, :2000]
     with np.errstate(all="ignore"):
-        usual = _medians(durations.T)
+        usual = medians(durations.T)
         busy = np.flatnonzero(usual > 0)
         if len(busy):
-            slow = _medians(durations[:, busy] / usual[busy])
+            slow = medians(durations[:, busy] / usual[busy])
             scales["slowness"] = np.nan_to_num(slow, nan=1.0).astype(np.float64)
     return scales

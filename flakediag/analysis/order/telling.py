@@ -81,9 +81,9 @@ def _likelihood(setting: Setting, test: int, failed: Bytes) -> Doubles:
     """
     rows = _once(rows_of([(test, failed)], setting.orders), setting)
     tests = len(setting.candidates.tests)
-    after = last_written(rows, setting.orders, setting.candidates, np.arange(tests)) >= 0
-    n = after.sum(axis=1)
-    k = (after & (rows.failed == 1)).sum(axis=1)
+    after = last_written(rows, setting.orders, setting.candidates, np.arange(tests)).T >= 0
+    n = after.sum(axis=0)
+    k = after[rows.failed == 1].sum(axis=0)
     rest_k, rest_n = rows.failures - k, len(rows) - n
     found = log_marginal(k, n, ANY) + log_marginal(rest_k, rest_n, ANY)
     found[setting.candidates.place[test]] = -np.inf

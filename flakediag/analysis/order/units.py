@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
@@ -64,6 +64,7 @@ class Orders:
     when: NDArray[np.signedinteger]
     trusted: NDArray[np.bool_]
     inside: bool = False
+    _above: list[tuple[NDArray[np.int32], NDArray[np.signedinteger]]] = field(default_factory=list, repr=False)
 
     @cached_property
     def classes(self) -> NDArray[np.int32]:
@@ -71,11 +72,16 @@ class Orders:
         numbers = [seen.setdefault(self._digest(row), len(seen)) for row in self.when]
         return np.array(numbers, dtype=np.int32)
 
-    @cached_property
-    def ranked(self) -> NDArray[np.signedinteger]:
-        """[T, R]: `RANKS` × position + the rank of a single test, or `NEVER`."""
-        kind = self.when.dtype.type
-        return np.ascontiguousarray(np.maximum(self.when * kind(RANKS) + kind(RANKS - 1), kind(NEVER)).T)
+    def above_never(self, tests: NDArray[np.int32]) -> NDArray[np.signedinteger]:
+        """[R, T]: by how much `RANKS` × position + the rank of a single test is above `NEVER`, 0 where it did not run.
+
+        `tests`: int32[T], their order. The last one asked for is remembered.
+        """
+        if not self._above or self._above[0][0] is not tests:
+            kind = self.when.dtype.type
+            table = np.maximum(self.when[:, tests] * kind(RANKS) + kind(RANKS - 1 - NEVER), kind(0))
+            self._above[:] = [(tests, table)]
+        return self._above[0][1]
 
     @cached_property
     def before(self) -> NDArray[np.signedinteger]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from flakediag.analysis.order.candidates import Candidates
 from flakediag.analysis.order.units import NEVER, RANKS, Orders, Rows
 
 Places = NDArray[np.signedinteger]
-_ROWS = 256  # at a time, so that the intermediate copies stay small
+_ROWS = 64  # at a time, so that the intermediate copies stay in the cache
 
 
 def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArray[np.intp] | None = None) -> Places:
@@ -19,11 +19,13 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
 
     A group's last position is the latest of its members'. Of two writers at one position the more specific one decides:
     a test against its class, a class against all tests. With `only`, the rows of these candidates, in this order.
+    In memory it is the other way round, row by row.
     """
     which = orders.classes[rows.run].astype(np.int64) * (int(orders.when.max(initial=0)) + 1) + rows.position
     _, first, again = np.unique(which, return_index=True, return_inverse=True)
     if len(first) < len(rows):  # where two runs had the same order, so had their writers
-        return last_written(rows.keep(first), orders, candidates, only)[:, again.reshape(-1)]
+        by_row: Places = last_written(rows.keep(first), orders, candidates, only).T[again.reshape(-1)]
+        return by_row.T
     kind = orders.when.dtype.type
     numbers = np.arange(candidates.size) if only is None else only
     kinds, spans = candidates.kinds[numbers], candidates.spans[numbers]
@@ -34,30 +36,27 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
     edges = np.unique(np.append(bounds, 0))  # between two edges, all tests are in the same groups
     edges = edges[edges < len(needed)]
     pieces = np.searchsorted(edges, bounds)
-    tests = candidates.tests[needed]
-    written = np.empty((len(numbers), len(rows)), dtype=kind)
-    written[every] = np.maximum(orders.before[rows.run, rows.position] * kind(RANKS), kind(NEVER))
-    when = orders.ranked if only is None else orders.ranked[tests]
+    written = np.empty((len(rows), len(numbers)), dtype=kind)
+    written[:, every] = np.maximum(orders.before[rows.run, rows.position] * kind(RANKS), kind(NEVER))[:, None]
+    when = orders.above_never(candidates.tests)
+    when = when if only is None else when[:, needed]
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
-        ranks = when.take(rows.run[part], axis=1)  # [tests, rows of this part]
-        ranks = ranks[tests] if only is None else ranks
-        earlier = ranks < (rows.position[part] * RANKS).astype(kind)
-        ranks -= kind(NEVER)
-        ranks *= earlier  # ten times as fast as np.where
-        ranks += kind(NEVER)
-        if only is None:  # all tests, which come first
-            written[: len(tests), part] = ranks
-        else:
-            written[single, part] = ranks[singles]
+        above = when[rows.run[part]]
+        earlier = above < (rows.position[part, None] * RANKS - NEVER).astype(kind)
+        # All tests come first among the candidates: where all are asked for, their places are at hand.
+        ranks = np.multiply(above, earlier, out=written[part, : len(needed)] if only is None else above)
+        ranks += kind(NEVER)  # with the product, ten times as fast as np.where
+        if only is not None:
+            written[part, single] = ranks[:, singles]
         if len(group):
-            piece = np.maximum.reduceat(ranks, edges, axis=0)
-            latest = np.maximum.reduceat(np.concatenate([piece, piece[:1]]), pieces, axis=0)[::2]
-            written[group, part] = np.maximum(latest - kind(1), kind(NEVER))
+            piece = np.maximum.reduceat(ranks, edges, axis=1)
+            latest = np.maximum.reduceat(np.concatenate([piece, piece[:, :1]], axis=1), pieces, axis=1)[:, ::2]
+            written[part, group] = np.maximum(latest - kind(1), kind(NEVER))
     if orders.inside:
         victims = candidates.home[candidates.place[list(rows.tests)]]
-        written[candidates.home[numbers][:, None] != victims[rows.member]] = NEVER
-    return written
+        written[candidates.home[numbers] != victims[rows.member][:, None]] = NEVER
+    return written.T
 
 
 def both_written(written: Places, chains: Sequence[tuple[int, int]]) -> Places:
@@ -76,7 +75,9 @@ def _covered(spans: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     return np.flatnonzero(steps.cumsum())
 
 
-def last_of(chosen: Sequence[int], written: Places, start: Places) -> Places:
-    """[M]: the last position at which any of the chosen candidates wrote, `start` (of each row) where none did."""
-    base = start.astype(written.dtype)
-    return np.maximum(base, written[list(chosen)].max(axis=0)) if chosen else base
+def last_of(wrote: Iterable[Places], start: NDArray[np.integer], kind: np.dtype[np.signedinteger]) -> Places:
+    """[M]: the last position at which any of the candidates wrote (`wrote`: [M] each), `start` where none did."""
+    last: Places = start.astype(kind)
+    for own in wrote:
+        last = np.maximum(last, own)
+    return last
