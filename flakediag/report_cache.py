@@ -21,7 +21,7 @@ from typing import Any
 from flakediag import model
 from flakediag.model import Report, Scope
 
-KEPT = 40  # reports, the latest used ones
+KEPT = 256 * 1024**2  # bytes, of the latest used reports; one of a large suite takes some 700 KB
 _PACKAGE = Path(__file__).parent
 _CHECKSUM = 16  # bytes
 # What a report is made of, and nothing else: reading a cache must not run code that somebody has put there.
@@ -112,9 +112,12 @@ class ReportCache:
     def _forget(self) -> None:
         """All but the latest used ones."""
         assert self._folder is not None
-        used = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in used[KEPT:]:
-            path.unlink(missing_ok=True)
+        files = [(path, path.stat()) for path in self._folder.iterdir()]
+        kept = 0
+        for path, state in sorted(files, key=lambda each: each[1].st_mtime_ns, reverse=True):
+            kept += state.st_size
+            if kept > KEPT:
+                path.unlink(missing_ok=True)
 
 
 class _Reader(pickle.Unpickler):

@@ -254,9 +254,9 @@ def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
 
 def _one_order(window: Window, runs: NDArray[np.int64]) -> bool:
     """All these runs have their common tests in one order."""
-    common = (window.positions[runs] >= 0).all(axis=0)
-    orders = np.argsort(window.positions[runs][:, common], axis=1)
-    return bool((orders == orders[0]).all())
+    positions = window.positions[runs]
+    common = positions[:, (positions >= 0).all(axis=0)]
+    return bool((np.diff(common[:, np.argsort(common[0])], axis=1) > 0).all())
 
 
 __all__ = ["Findings", "diagnose"]

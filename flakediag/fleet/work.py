@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flakediag import service
+from flakediag.analysis.spread import at_most
 from flakediag.errors import UserError
 from flakediag.location import Location
 from flakediag.model import FailedProject, Finding, Report, Scope
+from flakediag.report_cache import ReportCache
 
 Outcome = Report | FailedProject
 
@@ -31,7 +34,8 @@ class Task:
 def report_of(task: Task) -> Outcome:
     """The project's report, or why there is none: no exception has to find its way back from another machine."""
     try:
-        report = service.report(task.db, task.scope, now=task.now)
+        with at_most(1):  # the projects are spread already
+            report = service.report(task.db, task.scope, now=task.now, cache=ReportCache.of_user(os.environ))
     except UserError as error:
         return FailedProject(task.project, f"{error.message}; {error.hint}" if error.hint else error.message)
     except Exception as error:
