@@ -1,0 +1,217 @@
+"""flakediag beside the tools that install from the package index, on the same files in the same sitting.
+
+    python benchmarks/peers.py [--quick] [--repeat 3] [--seeds 3] [--venvs FOLDER] [--dry]
+
+Each peer is installed by its name into a throw-away virtual environment of its own (--venvs keeps them). Two workloads
+measure time and memory from the files to the report; a third one, with planted flaky and broken tests, compares what is
+reported. A peer that does not install or run is listed with the reason. Writes docs/performance.md; --quick runs small
+workloads once and prints, --dry leaves the page alone. Needs lxml, for the walk that everybody is measured against.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "reliability"))
+
+import reports
+from contenders import TOOLS, Found, Given, Tool
+from measure import FailedError, Figure, Task, environ, machine, median, run
+from page import table, write
+from performance import PAGE, remove, size, suite_of, walks
+from reports import Suite, Workload
+
+PLANTED = Suite(tests=200, order=8, timing=4, port=3, broken=3)
+RUNS = 60
+WALK = "bare walk"
+
+
+# --- installing ------------------------------------------------------------------------------------------------------
+
+
+def installed(tool: Tool, venvs: Path) -> tuple[Path, str]:
+    """(the folder of its programs, its version). Raises `FailedError`."""
+    if tool.own:
+        return Path(sys.executable).parent, _version(Path(sys.executable), tool.name)
+    home = venvs / tool.name
+    python = home / "bin" / "python"
+    if not python.exists():
+        print(f"installing {tool.name} …", file=sys.stderr)
+        subprocess.run((sys.executable, "-m", "venv", str(home)), check=True)
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", tool.name)
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise FailedError(f"does not install: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    return python.parent, _version(python, tool.name)
+
+
+def _version(python: Path, name: str) -> str:
+    asked = f"from importlib.metadata import version; print(version({name!r}))"
+    return subprocess.run((str(python), "-c", asked), capture_output=True, text=True, check=True).stdout.strip()
+
+
+# --- time and memory -------------------------------------------------------------------------------------------------
+
+
+def timed(
+    folder: Path, work: Workload, programs: Mapping[str, Path], repeat: int
+) -> tuple[dict[tuple[str, str], Figure], dict[str, str], dict[str, int]]:
+    """Medians by tool and step; why a tool did not run; how large its history was."""
+    seen: dict[tuple[str, str], list[Figure]] = {}
+    failed: dict[str, str] = {}
+    stored: dict[str, int] = {}
+    for _ in range(repeat):
+        seen.setdefault((WALK, "lxml"), []).append(run(walks(work)["lxml"]))
+        for tool in TOOLS:
+            if tool.name not in programs or tool.name in failed:
+                continue
+            given = Given(programs[tool.name], folder / f"{tool.name}.db", work.paths, None)
+            before = partial(remove, given.db)
+            try:
+                for step, commands in tool.steps(given).items():
+                    took = run(Task(commands, tool.environ, folder, codes=tool.codes, prepare=before))
+                    seen.setdefault((tool.name, step), []).append(took)
+                    print(f"{tool.name} {step}: {took}", file=sys.stderr)
+                    if tool.keeps:
+                        before = partial(int)  # the next step reads what this one stored
+            except FailedError as why:
+                failed[tool.name] = str(why)
+            stored[tool.name] = size(given.db)
+    return {what: median(figures) for what, figures in seen.items()}, failed, stored
+
+
+def times(folder: Path, works: Mapping[str, Workload], programs: Mapping[str, Path], repeat: int) -> str:
+    columns = {said: timed(folder, work, programs, repeat) for said, work in works.items()}
+    head = ["tool", "step"]
+    head += [f"{said}: {unit}" for said in works for unit in ("CPU s", "wall s", "× walk", "peak MB", "history MB")]
+    steps = list(dict.fromkeys(what for figures, _, _ in columns.values() for what in figures))
+    order = [WALK, *(tool.name for tool in TOOLS)]
+    rows = []
+    for what in sorted(steps, key=lambda what: order.index(what[0])):
+        cells: list[str] = [*what]
+        for figures, failed, stored in columns.values():
+            figure = figures.get(what)
+            if figure is None or what[0] in failed:
+                cells += [failed.get(what[0], "–"), "", "", "", ""]
+                continue
+            ratio = figure.cpu / figures[WALK, "lxml"].cpu
+            kept = f"{stored[what[0]] / 1e6:.1f}" if stored.get(what[0]) else ""
+            cells += [f"{figure.cpu:.2f}", f"{figure.wall:.2f}", f"{ratio:.1f}", f"{figure.peak:.0f}", kept]
+        rows.append(cells)
+    return table(head, rows)
+
+
+# --- what is reported ------------------------------------------------------------------------------------------------
+
+
+def asked(tool: Tool, given: Given, folder: Path) -> Found:
+    """What it says of a workload. Raises `FailedError`."""
+    remove(given.db)
+    *before, last = [command for commands in tool.asking(given).values() for command in commands]
+    if before:
+        run(Task(before, tool.environ, folder, tool.codes))
+    done = subprocess.run(
+        last, capture_output=True, text=True, cwd=folder, env={**environ(), **tool.environ}, check=False
+    )
+    if done.returncode not in tool.codes:
+        raise FailedError((done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1])
+    return tool.read(done.stdout, done.stderr)
+
+
+def judged(folder: Path, programs: Mapping[str, Path], seeds: int) -> str:
+    head = (
+        *("tool", "runs of a commit", "flaky found", "broken called flaky", "broken called broken"),
+        *("stable called flaky", "cause named rightly", "polluter named first"),
+    )
+    rows = []
+    for tool in TOOLS:
+        if tool.name not in programs:
+            continue
+        for per_commit in (3, 1):
+            try:
+                scores = []
+                for seed in range(seeds):
+                    home = folder / f"planted-{per_commit}-{seed}"
+                    work = reports.write(home, PLANTED, RUNS, per_commit, seed)
+                    given = Given(programs[tool.name], folder / f"{tool.name}.db", work.paths, work.commits)
+                    scores.append(score(work, asked(tool, given, folder)))
+                    print(f"{tool.name}, {per_commit} a commit, seed {seed}: {scores[-1]}", file=sys.stderr)
+            except FailedError as why:
+                rows.append([tool.name, str(per_commit), str(why), *[""] * 5])
+                continue
+            rows.append([tool.name, str(per_commit), *map(_sum, zip(*scores, strict=True))])
+    return table(head, rows)
+
+
+Share = tuple[int, int] | None  # so many of so many; None where the tool says nothing of the kind
+
+
+def score(work: Workload, found: Found) -> list[Share]:
+    truth = work.truth
+    flaky, broken = set(truth.causes), set(truth.broken)
+    causes = sum(found.causes.get(test) == cause for test, cause in truth.causes.items()) if found.causes else None
+    partners = sum(found.partners.get(test) == partner for test, partner in truth.polluters.items())
+    return [
+        (len(flaky & found.flaky), len(flaky)),
+        (len(broken & found.flaky), len(broken)),
+        None if found.broken is None else (len(broken & found.broken), len(broken)),
+        (len(found.flaky - flaky - broken), PLANTED.tests - len(flaky) - len(broken)),
+        None if causes is None else (causes, len(flaky)),
+        (partners, len(truth.polluters)) if found.partners else None,
+    ]
+
+
+def _sum(shares: Sequence[Share]) -> str:
+    known = [share for share in shares if share is not None]
+    return f"{sum(n for n, _ in known)} of {sum(of for _, of in known)}" if known else "–"
+
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--venvs", type=Path)
+    parser.add_argument("--dry", action="store_true")
+    chosen = parser.parse_args()
+    repeat, seeds = (1, 1) if chosen.quick else (chosen.repeat, chosen.seeds)
+    files, tests, single = (10, 400, 4_000) if chosen.quick else (50, 2_000, 100_000)
+    programs: dict[str, Path] = {}
+    versions: list[str] = []
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for tool in TOOLS:
+            try:
+                programs[tool.name], version = installed(tool, chosen.venvs or folder / "venvs")
+                versions.append(f"{tool.name} {version}")
+            except FailedError as why:
+                versions.append(f"{tool.name}: {why}")
+        works = {
+            f"{files} × {tests:,}": reports.write(folder / "many", suite_of(tests), files),
+            f"1 × {single:,}": reports.write(folder / "single", Suite(single, 0, 0, 0, single // 50, (0.0, 0.0)), 1),
+        }
+        speed = times(folder, works, programs, repeat)
+        said = f"{machine('lxml')} Medians of {repeat}.\n\n{', '.join(versions)}.\n\n{speed}"
+        reported = judged(folder, programs, seeds)
+    planted = (
+        f"{seeds} histories of {RUNS} shuffled runs of {PLANTED.tests} tests: {PLANTED.order} of them fail after a "
+        f"polluter, {PLANTED.timing} when they are slow, {PLANTED.port} when their port is taken, and {PLANTED.broken} "
+        f"break at a commit and stay broken.\n\n{reported}"
+    )
+    print(said, planted, sep="\n\n")
+    if not (chosen.quick or chosen.dry):
+        write("peers", said, PAGE)
+        write("findings", planted, PAGE)
+
+
+if __name__ == "__main__":
+    main()
