@@ -48,7 +48,6 @@ class Tool:
     steps: Callable[[Given], Steps]
     asking: Callable[[Given], Steps]
     read: Callable[[str, str], Found]  # of what the last command printed: standard output, standard error
-    keeps: bool = True  # whether a later step reads what an earlier one stored
     environ: Mapping[str, str] = field(default_factory=lambda: {"NO_COLOR": "1"})
     codes: tuple[int, ...] = (0,)
     own: bool = False
@@ -184,7 +183,7 @@ TOOLS = (
     Tool("flakediag", _flakediag, _flakediag, _flakediag_said, own=True),
     Tool("flakebox", _flakebox, _flakebox, _flakebox_said),
     Tool("flakemap", _flakemap, _flakemap, _flakemap_said),
-    Tool("flakeguard", _flakeguard, _flakeguard_asked, _flakeguard_said, keeps=False),
+    Tool("flakeguard", _flakeguard, _flakeguard_asked, _flakeguard_said),
     Tool("flakewall", _flakewall, _flakewall, _flakewall_said),
     Tool(
         "flaktor",

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -74,20 +74,37 @@ def environ() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "FLAKEDIAG_CACHE": "off"}
 
 
-def in_turn(tasks: Mapping[str, Task], repeat: int) -> dict[str, Figure]:
-    """The medians. Everything is run once before anything is run again, so that a noisy minute hits all alike."""
-    seen: dict[str, list[Figure]] = {what: [] for what in tasks}
-    for turn in range(repeat):
+class Turns:
+    """Figures of the same tasks, run several times in turn, so that a noisy minute hits all alike."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Figure]] = {}
+
+    def add(self, what: str, figure: Figure) -> None:
+        self._seen.setdefault(what, []).append(figure)
+        print(f"{len(self._seen[what])}. {what}: {figure}", file=sys.stderr)
+
+    def __getitem__(self, what: str) -> Figure:
+        """The medians."""
+        columns = zip(*map(astuple, self._seen[what]), strict=True)
+        return Figure(*map(statistics.median, columns))
+
+    def __contains__(self, what: str) -> bool:
+        return what in self._seen
+
+    def times(self, what: str, other: str, column: str = "cpu") -> float:
+        """How many times the other one's seconds: the median of the turns' own ratios."""
+        pairs = zip(self._seen[what], self._seen[other], strict=True)
+        return statistics.median(getattr(mine, column) / getattr(its, column) for mine, its in pairs)
+
+
+def in_turn(tasks: Mapping[str, Task], repeat: int) -> Turns:
+    """Everything is run once before anything is run again."""
+    turns = Turns()
+    for _ in range(repeat):
         for what, task in tasks.items():
-            seen[what].append(run(task))
-            print(f"{turn + 1}/{repeat} {what}: {seen[what][-1]}", file=sys.stderr)
-    return {what: median(figures) for what, figures in seen.items()}
-
-
-def median(figures: Sequence[Figure]) -> Figure:
-    return Figure(
-        *(statistics.median(getattr(figure, column) for figure in figures) for column in ("cpu", "wall", "peak"))
-    )
+            turns.add(what, run(task))
+    return turns
 
 
 def machine(*packages: str) -> str:

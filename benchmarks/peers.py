@@ -15,16 +15,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "reliability"))
 
 import reports
 from contenders import TOOLS, Found, Given, Tool
-from measure import FailedError, Figure, Task, environ, machine, median, run
+from measure import FailedError, Task, Turns, environ, machine, run
 from page import table, write
-from performance import PAGE, remove, size, suite_of, walks
+from performance import PAGE, of_one_run, remove, size, suite_of, walks
 from reports import Suite, Workload
 
 PLANTED = Suite(tests=200, order=8, timing=4, port=3, broken=3)
@@ -61,50 +60,40 @@ def _version(python: Path, name: str) -> str:
 
 def timed(
     folder: Path, work: Workload, programs: Mapping[str, Path], repeat: int
-) -> tuple[dict[tuple[str, str], Figure], dict[str, str], dict[str, int]]:
-    """Medians by tool and step; why a tool did not run; how large its history was."""
-    seen: dict[tuple[str, str], list[Figure]] = {}
-    failed: dict[str, str] = {}
-    stored: dict[str, int] = {}
+) -> tuple[Turns, dict[str, str], dict[str, int]]:
+    """Figures of each tool's steps (`name: step`), beside the walk's; why a tool did not run; bytes of its history."""
+    turns, failed, stored = Turns(), dict[str, str](), dict[str, int]()
     for _ in range(repeat):
-        seen.setdefault((WALK, "lxml"), []).append(run(walks(work)["lxml"]))
+        turns.add(WALK, run(walks(work)["lxml"]))
         for tool in TOOLS:
             if tool.name not in programs or tool.name in failed:
                 continue
             given = Given(programs[tool.name], folder / f"{tool.name}.db", work.paths, None)
-            before = partial(remove, given.db)
+            remove(given.db)
             try:
                 for step, commands in tool.steps(given).items():
-                    took = run(Task(commands, tool.environ, folder, codes=tool.codes, prepare=before))
-                    seen.setdefault((tool.name, step), []).append(took)
-                    print(f"{tool.name} {step}: {took}", file=sys.stderr)
-                    if tool.keeps:
-                        before = partial(int)  # the next step reads what this one stored
+                    turns.add(f"{tool.name}: {step}", run(Task(commands, tool.environ, folder, tool.codes)))
             except FailedError as why:
                 failed[tool.name] = str(why)
             stored[tool.name] = size(given.db)
-    return {what: median(figures) for what, figures in seen.items()}, failed, stored
+    return turns, failed, stored
 
 
-def times(folder: Path, works: Mapping[str, Workload], programs: Mapping[str, Path], repeat: int) -> str:
-    columns = {said: timed(folder, work, programs, repeat) for said, work in works.items()}
-    head = ["tool", "step"]
-    head += [f"{said}: {unit}" for said in works for unit in ("CPU s", "wall s", "× walk", "peak MB", "history MB")]
-    steps = list(dict.fromkeys(what for figures, _, _ in columns.values() for what in figures))
-    order = [WALK, *(tool.name for tool in TOOLS)]
-    rows = []
-    for what in sorted(steps, key=lambda what: order.index(what[0])):
-        cells: list[str] = [*what]
-        for figures, failed, stored in columns.values():
-            figure = figures.get(what)
-            if figure is None or what[0] in failed:
-                cells += [failed.get(what[0], "–"), "", "", "", ""]
-                continue
-            ratio = figure.cpu / figures[WALK, "lxml"].cpu
-            kept = f"{stored[what[0]] / 1e6:.1f}" if stored.get(what[0]) else ""
-            cells += [f"{figure.cpu:.2f}", f"{figure.wall:.2f}", f"{ratio:.1f}", f"{figure.peak:.0f}", kept]
-        rows.append(cells)
-    return table(head, rows)
+def times(folder: Path, work: Workload, programs: Mapping[str, Path], repeat: int) -> str:
+    turns, failed, stored = timed(folder, work, programs, repeat)
+    walk = turns[WALK]
+    rows = [[WALK, "", f"{walk.cpu:.2f}", f"{walk.wall:.2f}", "1.0", f"{walk.peak:.0f}", ""]]
+    for tool in TOOLS:
+        if tool.name in failed:
+            rows.append([tool.name, failed[tool.name], *[""] * 5])
+        elif tool.name in programs:
+            given = Given(programs[tool.name], folder / f"{tool.name}.db", work.paths, None)
+            for step in tool.steps(given):
+                what = f"{tool.name}: {step}"
+                took, ratio = turns[what], f"{turns.times(what, WALK):.1f}"
+                kept = f"{stored[tool.name] / 1e6:.1f}" if stored[tool.name] else ""
+                rows.append([tool.name, step, f"{took.cpu:.2f}", f"{took.wall:.2f}", ratio, f"{took.peak:.0f}", kept])
+    return table(("tool", "step", "CPU s", "wall s", "× walk", "peak MB", "history MB"), rows)
 
 
 # --- what is reported ------------------------------------------------------------------------------------------------
@@ -196,10 +185,10 @@ def main() -> None:
             except FailedError as why:
                 versions.append(f"{tool.name}: {why}")
         works = {
-            f"{files} × {tests:,}": reports.write(folder / "many", suite_of(tests), files),
-            f"1 × {single:,}": reports.write(folder / "single", Suite(single, 0, 0, 0, single // 50, (0.0, 0.0)), 1),
+            f"{files} files × {tests:,} results": reports.write(folder / "many", suite_of(tests), files),
+            f"1 file × {single:,} results": reports.write(folder / "single", of_one_run(single), 1),
         }
-        speed = times(folder, works, programs, repeat)
+        speed = "\n\n".join(f"**{each}**\n\n{times(folder, work, programs, repeat)}" for each, work in works.items())
         said = f"{machine('lxml')} Medians of {repeat}.\n\n{', '.join(versions)}.\n\n{speed}"
         reported = judged(folder, programs, seeds)
     planted = (
