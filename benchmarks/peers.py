@@ -19,12 +19,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "reliability"))
 
-import reports
+import planted
 from contenders import TOOLS, Found, Given, Tool
 from measure import FailedError, Task, Turns, environ, machine, run
 from page import table, write
 from performance import PAGE, of_one_run, remove, size, suite_of, walks
-from reports import Suite, Workload
+from planted import Suite, Workload
 
 PLANTED = Suite(tests=200, order=8, timing=4, port=3, broken=3)
 RUNS = 60
@@ -127,7 +127,7 @@ def judged(folder: Path, programs: Mapping[str, Path], seeds: int) -> str:
                 scores = []
                 for seed in range(seeds):
                     home = folder / f"planted-{per_commit}-{seed}"
-                    work = reports.write(home, PLANTED, RUNS, per_commit, seed)
+                    work = planted.write(home, PLANTED, RUNS, per_commit, seed)
                     given = Given(programs[tool.name], folder / f"{tool.name}.db", work.paths, work.commits)
                     scores.append(score(work, asked(tool, given, folder)))
                     print(f"{tool.name}, {per_commit} a commit, seed {seed}: {scores[-1]}", file=sys.stderr)
@@ -185,21 +185,21 @@ def main() -> None:
             except FailedError as why:
                 versions.append(f"{tool.name}: {why}")
         works = {
-            f"{files} files × {tests:,} results": reports.write(folder / "many", suite_of(tests), files),
-            f"1 file × {single:,} results": reports.write(folder / "single", of_one_run(single), 1),
+            f"{files} files × {tests:,} results": planted.write(folder / "many", suite_of(tests), files),
+            f"1 file × {single:,} results": planted.write(folder / "single", of_one_run(single), 1),
         }
         speed = "\n\n".join(f"**{each}**\n\n{times(folder, work, programs, repeat)}" for each, work in works.items())
         said = f"{machine('lxml')} Medians of {repeat}.\n\n{', '.join(versions)}.\n\n{speed}"
         reported = judged(folder, programs, seeds)
-    planted = (
+    findings = (
         f"{seeds} histories of {RUNS} shuffled runs of {PLANTED.tests} tests: {PLANTED.order} of them fail after a "
         f"polluter, {PLANTED.timing} when they are slow, {PLANTED.port} when their port is taken, and {PLANTED.broken} "
         f"break at a commit and stay broken.\n\n{reported}"
     )
-    print(said, planted, sep="\n\n")
+    print(said, findings, sep="\n\n")
     if not (chosen.quick or chosen.dry):
         write("peers", said, PAGE)
-        write("findings", planted, PAGE)
+        write("findings", findings, PAGE)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "reliability"))
 
-import reports
+import planted
 from bars import HEAD, Limit, Row
 from hot import hot
 from measure import Task, Turns, in_turn, machine, run
 from page import table, write
-from reports import Suite, Workload
+from planted import Suite, Workload
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PROGRAM = (sys.executable, "-m", "flakediag")
@@ -64,7 +64,7 @@ def of_one_run(tests: int) -> Suite:
 def many_files(folder: Path, sizes: Sizes) -> list[Row]:
     """Ingest, report and gate of many reports, and what only prints."""
     suite = suite_of(sizes.tests)
-    work = reports.write(folder / "many", suite, sizes.files)
+    work = planted.write(folder / "many", suite, sizes.files)
     db = folder / "many.db"
     printed = ("--help", "--version")
     tasks = {
@@ -108,7 +108,7 @@ def many_files(folder: Path, sizes: Sizes) -> list[Row]:
 def one_file(folder: Path, sizes: Sizes) -> list[Row]:
     """Ingest of one report with many different tests."""
     tests = sizes.single
-    work = reports.write(folder / "single", of_one_run(tests), 1)
+    work = planted.write(folder / "single", of_one_run(tests), 1)
     db = folder / "single.db"
     ingest = flakediag(db, "ingest", str(work.paths[0]), prepare=partial(remove, db))
     found = in_turn({**walks(work), "ingest": ingest}, sizes.repeat)
@@ -125,7 +125,7 @@ def one_file(folder: Path, sizes: Sizes) -> list[Row]:
 
 def into_large(folder: Path, sizes: Sizes) -> list[Row]:
     """One report into a large history, and into none."""
-    work = reports.write(folder / "next", suite_of(sizes.tests), sizes.repeat + 1, seed=8)
+    work = planted.write(folder / "next", suite_of(sizes.tests), sizes.repeat + 1, seed=8)
     empty, grown = folder / "empty.db", folder / "grown.db"
     shutil.copyfile(history(folder, sizes, sizes.runs[1]), grown)
     tasks = {
