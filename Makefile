@@ -7,6 +7,7 @@
 # make accuracy  docs/accuracy.md anew: how often causes and partners are right (half an hour at most)
 # make fuzz  mutated reports against the reader and the store: SECONDS=20, or COUNT=1000000, and SEED= of an earlier time
 # make reliability  docs/reliability.md anew: dialects, hostile input, faults (also one by one: reliability-faults …)
+# make performance  docs/performance.md anew: time, memory and size, beside other tools (half an hour; installs the others)
 # make pins   constraints.txt and requirements/*.txt anew, after a dependency was added or a version moved
 # make sbom   the bill of materials of what runs flakediag, in build/sbom.json, and a check of its licences
 # demo and test set up what they need in .venv, from the hashed pins in requirements/, and are quick the second time.
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 HASHED := $(if $(UNHASHED),--constraint constraints.txt,--require-hashes --only-binary :all:)
 PIP_SELF := $(PIP) --no-index --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test lint types unit docs tutorial smoke record accuracy fuzz fuzz-guided reliability pins sbom clean \
+.PHONY: help demo test lint types unit docs tutorial smoke record accuracy fuzz fuzz-guided reliability performance pins sbom clean \
   reliability-dialects reliability-hostile reliability-faults
 
 help:
@@ -93,6 +94,11 @@ reliability: reliability-dialects reliability-hostile reliability-faults
 
 reliability-dialects reliability-hostile reliability-faults: reliability-%: $(VENV)/installed-dev
 	$(BIN)/python tools/reliability/$*.py
+
+# The others go into environments of their own, which are thrown away; they come from the package index, unpinned.
+performance: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/performance.py
+	$(BIN)/python benchmarks/peers.py
 
 pins: $(VENV)/python
 	@$(PIP) --constraint constraints.txt uv
