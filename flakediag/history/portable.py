@@ -48,18 +48,24 @@ def portable(
     tests: dict[int, Identity] | None = None,
     *,
     read: Callable[[sqlite3.Connection, int], Columns] = run_results.read,
+    files_of: Callable[[sqlite3.Connection, int], tuple[InputFile, ...]] = pruned.files_of,
 ) -> Portable | None:
     """The run with this number, where there is one. `tests` are names to be kept from one run to the next."""
     row = conn.execute(f"SELECT results, NOT {runs.NOT_PRUNED} FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         return None
     results, is_pruned = row
+    files = files_of(conn, run_id)
     return Portable(
         run=runs.load(conn, [run_id])[0],
-        files=pruned.files_of(conn, run_id),
+        files=files,
         results=results,
         pruned=bool(is_pruned),
-        load=lambda: pruned.load(conn, run_id) if is_pruned else run_reports.load(conn, run_id, tests, read=read),
+        load=lambda: (
+            pruned.load(conn, run_id, files)
+            if is_pruned
+            else run_reports.load(conn, run_id, tests, read=read, files=files)
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,8 +33,8 @@ class PrunedRun:
     skips: int
 
 
-def load(conn: sqlite3.Connection, run_id: int) -> PrunedRun:
-    """Raises `LookupError` where there is no such run, or it was not pruned."""
+def load(conn: sqlite3.Connection, run_id: int, files: tuple[InputFile, ...] | None = None) -> PrunedRun:
+    """Raises `LookupError` where there is no such run, or it was not pruned. `files` are its own, where known."""
     row = conn.execute(
         "SELECT pruned_at, executed_set_id, skipped_set_id, failed_set_id, results, failures, errors, skipped"
         " FROM runs JOIN pruned_runs ON run_id = id WHERE id = ?",
@@ -44,7 +45,7 @@ def load(conn: sqlite3.Connection, run_id: int) -> PrunedRun:
     executed, skipped, failed = (_members(conn, set_id) for set_id in row[1:4])
     return PrunedRun(
         run=runs.load(conn, [run_id])[0],
-        files=files_of(conn, run_id),
+        files=files_of(conn, run_id) if files is None else files,
         pruned_at=unmoment(row[0]),
         executed=executed,
         skipped=skipped,
@@ -56,12 +57,19 @@ def load(conn: sqlite3.Connection, run_id: int) -> PrunedRun:
     )
 
 
+FILES = "SELECT path, digest, cases, partial FROM files"
+
+
 def files_of(conn: sqlite3.Connection, run_id: int) -> tuple[InputFile, ...]:
     """The report files of a run, by path."""
-    rows = conn.execute("SELECT path, digest, cases, partial FROM files WHERE run_id = ? ORDER BY path", (run_id,))
+    return files_in(conn.execute(f"{FILES} WHERE run_id = ?", (run_id,)))
+
+
+def files_in(rows: Iterable[tuple[str, str, int, str | None]]) -> tuple[InputFile, ...]:
+    """These rows of `FILES` as files, by path."""
     return tuple(
         InputFile(path=untext(path), digest=untext(digest), cases=cases, partial=optional_untext(partial))
-        for path, digest, cases, partial in rows
+        for path, digest, cases, partial in sorted(rows, key=lambda row: row[0])
     )
 
 

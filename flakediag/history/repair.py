@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -11,9 +12,12 @@ from flakediag.errors import HistoryError
 from flakediag.history import doctor, portable, prune, recount, run_results, schema
 from flakediag.history.damage import NONSENSE
 from flakediag.history.portable import FormerName, Portable
+from flakediag.history.pruned import FILES, files_in
+from flakediag.model import InputFile
 
 _CAN_DO_WITHOUT = {("failures", "detail_id"), ("signatures", "example_id")}
 _LOST = (*NONSENSE, LookupError)
+_LONGEST = 20.0  # seconds for one run; what takes longer is damaged
 
 
 def repair(conn: sqlite3.Connection) -> list[str]:
@@ -85,6 +89,7 @@ class Salvage:
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self._path = path
         self._busy_timeout = busy_timeout
+        self._deadline = 0.0
         self.lost = 0
 
     def runs(self) -> Iterator[Portable]:
@@ -99,8 +104,9 @@ class Salvage:
         with closing(conn):
             read = run_results.read_rows if self._has_rows(conn) else run_results.read
             for run_id in self._numbers(conn):
+                self._deadline = time.monotonic() + _LONGEST
                 try:
-                    found = portable.portable(conn, run_id, read=read)
+                    found = portable.portable(conn, run_id, read=read, files_of=self._files)
                     if found is None:
                         continue
                     loaded = found.load()
@@ -126,12 +132,23 @@ class Salvage:
         """The file as it is. A history of an earlier version cannot be brought up to date where it is damaged: the
         tables that it lacks are laid beside it, empty."""
         conn = doctor.raw(self._path, self._busy_timeout)
+        self._deadline = time.monotonic() + _LONGEST
+        # SQLite may go round in circles among pages that point at each other; it asks now and then whether to stop.
+        conn.set_progress_handler(lambda: time.monotonic() > self._deadline, 100_000)
         with suppress(*_LOST):  # whatever cannot be read is told by the queries that need it
             there = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             for name, statement in schema.LATER_TABLES.items():
                 if name not in there:
                     conn.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         return conn
+
+    def _files(self, conn: sqlite3.Connection, run_id: int) -> tuple[InputFile, ...]:
+        """The files of a run, as far as their table can be read: without them a run is known by its digest alone."""
+        rows = []
+        with suppress(*_LOST):
+            for row in conn.execute(f"{FILES} NOT INDEXED WHERE run_id = ?", (run_id,)):
+                rows.append(row)
+        return files_in(rows)
 
     def _has_rows(self, conn: sqlite3.Connection) -> bool:
         """Whether it is of a version that had a row for each result."""
@@ -143,8 +160,12 @@ class Salvage:
         """Of all runs; where their list cannot be read, of all that there may have been."""
         highest, seen = 0, 0
         try:
-            for (seen,) in conn.execute("SELECT id FROM runs NOT INDEXED ORDER BY id"):
-                yield seen
+            for (number,) in conn.execute("SELECT id FROM runs NOT INDEXED ORDER BY id"):
+                if number > seen:  # numbers that do not rise from 1 on are what a damaged page looks like
+                    seen = number
+                    yield seen
+                else:
+                    self.lost += 1
             return
         except _LOST:
             with suppress(*_LOST):

@@ -11,7 +11,7 @@ from flakediag.history.columns import NO_DURATION
 from flakediag.history.pruned import files_of
 from flakediag.history.run_results import Columns
 from flakediag.history.values import seconds, untext
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, RunReport
+from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, InputFile, Outcome, RunReport
 
 _OUTCOMES = tuple(Outcome)
 _FAILURES = """
@@ -29,11 +29,12 @@ def load(
     known: dict[int, Identity] | None = None,
     *,
     read: Callable[[sqlite3.Connection, int], Columns] = run_results.read,
+    files: tuple[InputFile, ...] | None = None,
 ) -> RunReport:
     """Raises `LookupError` where there is no such run, or it has been pruned.
 
     `known` are the names of tests that the caller keeps from one run to the next; they are added to. `read` gets
-    its results.
+    its results, `files` are its own where they are known.
     """
     found = runs.load(conn, [run_id])
     if not found or conn.execute("SELECT 1 FROM pruned_runs WHERE run_id = ?", (run_id,)).fetchone():
@@ -59,7 +60,7 @@ def load(
                 earlier=tuple(mine.get(n, Attempt(Outcome.PASSED, None, None)) for n in range(1, attempts)),
             )
         )
-    return RunReport(run=found[0], results=tuple(results), files=files_of(conn, run_id))
+    return RunReport(run=found[0], results=tuple(results), files=files_of(conn, run_id) if files is None else files)
 
 
 def _names(conn: sqlite3.Connection, tests: set[int], known: dict[int, Identity]) -> dict[int, Identity]:
