@@ -21,6 +21,8 @@ _LONGEST = 2**31 / 1000 - 1  # 24 days in seconds; more is a mad report, and wou
 
 def text(value: str) -> str:
     """`value` as every database can keep it; almost always `value` itself."""
+    if value.isascii() and "\x00" not in value:
+        return value
     return _UNSTORABLE.sub(lambda match: f"{_MARK}{ord(match[0]):04x}", value)
 
 

@@ -22,6 +22,8 @@ from flakediag.history.run_results import Columns, ResultWriter
 from flakediag.history.values import digest, moment, optional_real, optional_text, order_text, stored_milliseconds, text
 from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
 
+_MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
+
 
 class _Counts(NamedTuple):
     """Of the last attempts of a run."""
@@ -100,6 +102,9 @@ class Writer:
     def _add_run(self, project: int, run: Run, results: tuple[CaseResult, ...]) -> int:
         # Once for every result that is stored: column by column is what Python does quickest.
         known = self._tests[project]
+        unknown = {result[0] for result in results if result[0] not in known}
+        if len(unknown) >= _MANY:
+            self._find_tests(project, unknown)
         tests = [known.get(result[0]) or self._find_test(project, result[0]) for result in results]
         outcomes = bytes([result[1] for result in results])
         special = [  # what did not simply pass: position, test, result
@@ -200,6 +205,23 @@ class Writer:
         )
         self._tests[project][test] = found
         return found
+
+    def _find_tests(self, project: int, tests: set[Identity]) -> None:
+        """The same for many tests with a few statements; a test with a former name is left to `_find_test`."""
+        texts = {key: (test, names) for test in tests for names, key in (names_of(project, test),)}
+        renamed = {key for (key,) in self._conn.execute("SELECT digest FROM renames")}
+        wanted = sorted(texts.keys() - renamed)
+        self._conn.executemany(
+            "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (digest) DO NOTHING",
+            [(project, key, *texts[key][1]) for key in wanted],
+        )
+        known = self._tests[project]
+        for start in range(0, len(wanted), _MANY):
+            part = wanted[start : start + _MANY]
+            marks = ", ".join("?" * len(part))
+            for key, found in self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part):
+                known[texts[key][0]] = found
 
     def _set(self, test_ids: set[int]) -> int:
         bits = bitmap(test_ids)
