@@ -85,6 +85,7 @@ class Writer:
         executed, skipped, failed = (
             {self._test(project, test) for test in tests} for tests in (pruned.executed, pruned.skipped, pruned.failed)
         )
+        skipped -= executed  # two names that are one test here: one of them was executed
         counts = _Counts(pruned.results, pruned.failures, pruned.errors, pruned.skips)
         run_id = self._insert_run(project, pruned.run, counts, self._set(executed), self._set(skipped))
         self._conn.execute(

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from history_samples import (
     EVERYTHING,
+    NOON,
     as_before_packing,
     counts_of,
     everything_in,
@@ -26,6 +27,7 @@ from history_samples import (
     hexdigest,
     passed,
     report,
+    signature_of,
     skipped,
     store,
     suite,
@@ -38,8 +40,10 @@ from hypothesis import strategies as st
 from flakediag import service, upkeep
 from flakediag.errors import HistoryError
 from flakediag.history import History, schema
+from flakediag.history.portable import Portable
 from flakediag.history.prune import Limits
-from flakediag.model import InputFile, RunReport, Scope
+from flakediag.history.pruned import PrunedRun
+from flakediag.model import Identity, InputFile, RunReport, Scope
 from flakediag.report import document
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -300,3 +304,28 @@ def test_merges_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert counts_of(target).runs == 21
     assert sound(target)
+
+
+def test_two_names_of_a_pruned_run_that_are_one_test_here_are_one(tmp_path: Path) -> None:
+    path, now = tmp_path / "history.db", Identity("tests.test_orders", "test_now")
+    before = now._replace(name="test_before")
+    store(path, report("r", passed("test_now")))
+    pruned = PrunedRun(
+        run=report("other", hours=1).run,
+        files=(),
+        pruned_at=NOON,
+        executed=(now,),
+        skipped=(before,),
+        failed=(),
+        results=2,
+        failures=0,
+        errors=0,
+        skips=1,
+    )
+    item = Portable(run=pruned.run, files=(), results=2, pruned=True, load=lambda: pruned)
+    with History.open(path, "write") as history:
+        history.rename("default", [(before, now)])
+        history.absorb([item], [], signature_of)
+        [moved] = [each.load() for each in history.portables() if each.pruned]
+    assert isinstance(moved, PrunedRun)
+    assert (moved.executed, moved.skipped) == ((now,), ())
