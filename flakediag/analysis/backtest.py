@@ -46,7 +46,7 @@ class Past:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.failed = window.failed
-        self.ended_failed: Flags = (window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)
+        self.ended_failed = window.ended_failed
         self.records = Records(window, remember=True)
         self._commits = commits(window.runs)
         self._started = np.array([run.started_at.timestamp() for run in window.runs])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flakediag.analysis.cluster import Ticket
 from flakediag.analysis.rates import rate_of
 from flakediag.analysis.window import Window
-from flakediag.model import FixStep, Impact, Outcome, Savings
+from flakediag.model import FixStep, Impact, Savings
 
 Flags = NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ def _needs(window: Window, tickets: Sequence[Ticket], counted: Flags) -> tuple[F
     Rows of runs that are green, or that no fix turns green, are empty. A failed test of which nothing is known but that
     it failed needs all its tickets.
     """
-    red = (window.outcomes == Outcome.FAILED) | (window.outcomes == Outcome.ERROR)
+    red = window.ended_failed
     needs = np.zeros((len(window.runs), len(tickets)), dtype=np.bool_)
     stays = ~counted
     of_test: dict[int, dict[int, Flags]] = defaultdict(dict)
@@ -75,7 +75,7 @@ def _needs(window: Window, tickets: Sequence[Ticket], counted: Flags) -> tuple[F
         for k, failed in mine.items():
             needs[:, k] |= (red[:, test] & failed) | silent
     needs[stays] = False
-    return red.any(axis=1), needs
+    return np.asarray(red.any(axis=1)), needs
 
 
 def _minutes(tickets: Sequence[Ticket], costs: Sequence[Impact]) -> NDArray[np.float64]:

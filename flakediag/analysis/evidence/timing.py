@@ -207,7 +207,7 @@ def durations(window: Window, subject: Subject) -> tuple[Seconds, Seconds]:
     """The known durations of the failing and of the passing runs; runs with retries left out (their times add up)."""
     seconds = window.durations[:, subject.test].astype(np.float64)
     known = ~np.isnan(seconds)
-    last_failed = np.isin(window.outcomes[:, subject.test], (Outcome.FAILED, Outcome.ERROR))
+    last_failed = window.ended_failed[:, subject.test]
     failing: Seconds = seconds[known & (subject.failed == 1) & last_failed]
     passing: Seconds = seconds[known & (subject.failed == 0)]
     return failing, passing
