@@ -7,7 +7,7 @@ Times are seconds, moments are timezone-aware UTC datetimes, rates are fractions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -221,7 +221,7 @@ class RunReport:
     """
 
     run: Run
-    results: tuple[CaseResult, ...]
+    results: Sequence[CaseResult]
     files: tuple[InputFile, ...]
     notes: tuple[str, ...] = ()  # how identity, order and retries were decided, for people
     decisions: Decisions | None = None  # None where the run does not come from report files

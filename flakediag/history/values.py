@@ -16,6 +16,7 @@ _MARK = "\ufdd0"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\ufdd0]")
 _MARKED = re.compile(_MARK + "([0-9a-f]{4})")
 
+_REMEMBERED = 10_000  # durations
 _LONGEST = 2**31 / 1000 - 1  # 24 days in seconds; more is a mad report, and would overflow 32 bits of milliseconds
 
 
@@ -64,9 +65,15 @@ def milliseconds(seconds: float | None) -> int | None:
     return round(seconds * 1000)
 
 
-def stored_milliseconds(seconds: float | None) -> int:
-    """The same in a column, which has a number of its own for what is no duration."""
-    return round(seconds * 1000) if seconds is not None and 0 <= seconds <= _LONGEST else NO_DURATION
+class Milliseconds(dict[float | None, int]):
+    """The same in a column, which has a number of its own for what is no duration; remembered, for most repeat."""
+
+    def __missing__(self, seconds: float | None) -> int:
+        value = milliseconds(seconds)
+        stored = NO_DURATION if value is None else value
+        if len(self) < _REMEMBERED:
+            self[seconds] = stored
+        return stored
 
 
 def seconds(milliseconds: int | None) -> float | None:

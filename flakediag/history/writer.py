@@ -19,10 +19,12 @@ from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.run_results import Columns, ResultWriter
-from flakediag.history.values import digest, moment, optional_real, optional_text, order_text, stored_milliseconds, text
-from flakediag.model import CaseResult, FailureDetail, Identity, InputFile, Outcome, Run, RunReport
+from flakediag.history.values import Milliseconds, digest, moment, optional_real, optional_text, order_text, text
+from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Run, RunReport
+from flakediag.results import Results
 
 _MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
+_SKIPPED = int(Outcome.SKIPPED)
 
 
 class _Counts(NamedTuple):
@@ -47,6 +49,7 @@ class Writer:
         self._tests: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
         self._sets: dict[bytes, int] = {}
         self._properties: dict[tuple[str, str], int] = {}
+        self._milliseconds = Milliseconds()
         self._failures = FailureWriter(conn, signature_of)
         self._results = ResultWriter(conn)
         self._counters = Counters(conn)
@@ -61,7 +64,7 @@ class Writer:
         if earlier is not None or (known and not new):
             run_id = earlier[0] if earlier is not None else known[report.files[0].digest]
             return Stored(run=run_id, duplicate=True, results=0, files=report.files, known=report.files)
-        results, doubled = report.results, False
+        results, doubled = Results.of(report.results), False
         if len(new) < len(report.files):
             results, doubled = _results_of(report, new)
         run_id = self._add_run(project, report.run, results)
@@ -75,7 +78,7 @@ class Writer:
         """Add a run as it is, whatever of it is known: for runs from another history, whose files cannot be told apart
         any more. A known file stays with the run that had it."""
         project = self.project(report.run.project)
-        run_id = self._add_run(project, report.run, report.results)
+        run_id = self._add_run(project, report.run, Results.of(report.results))
         self._add_files(project, run_id, report.files)
         return run_id
 
@@ -100,30 +103,31 @@ class Writer:
     def finish(self) -> None:
         self._counters.flush()
 
-    def _add_run(self, project: int, run: Run, results: tuple[CaseResult, ...]) -> int:
-        # Once for every result that is stored: column by column is what Python does quickest.
+    def _add_run(self, project: int, run: Run, results: Results) -> int:
+        # What is done for every result that is stored is done to whole columns.
         known = self._tests[project]
-        unknown = {result[0] for result in results if result[0] not in known}
+        unknown = set(results.tests).difference(known)
         if len(unknown) >= _MANY:
             self._find_tests(project, unknown)
-        tests = [known.get(result[0]) or self._find_test(project, result[0]) for result in results]
-        outcomes = bytes([result[1] for result in results])
-        special = [  # what did not simply pass: position, test, result
-            (position, tests[position], result) for position, result in enumerate(results) if result[1] or result[4]
-        ]
-        attempts = array("i", [1]) * len(results)
-        for position, _, result in special:
-            attempts[position] = result.attempts
+        elif unknown:  # in the order of the report, so that its numbers are the same each time
+            for test in filter(unknown.__contains__, dict.fromkeys(results.tests)):
+                self._find_test(project, test)
+        tests = array("i", map(known.__getitem__, results.tests))
+        outcomes = results.outcomes
+        special = [(position, tests[position], results[position]) for position in results.special()]
+        attempts = array("i", [1]) * len(tests)
+        for position, told in results.told.items():
+            attempts[position] += len(told.earlier)
         executed = set(tests)
         if Outcome.SKIPPED in outcomes:
             # Executed: what ended otherwise, also in another place of the run, or was skipped only in the end.
-            executed = {test for test, outcome in zip(tests, outcomes, strict=True) if outcome != Outcome.SKIPPED}
+            executed = {test for test, outcome in zip(tests, outcomes, strict=True) if outcome != _SKIPPED}
             executed |= {test for _, test, result in special if result.earlier}
         skipped = set(tests) - executed
         counted = _Counts(len(tests), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
         run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
-        durations = array("i", [stored_milliseconds(result[2]) for result in results])
-        self._results.write(run_id, Columns(array("i", tests), outcomes, attempts, durations))
+        durations = array("i", map(self._milliseconds.__getitem__, results.durations))
+        self._results.write(run_id, Columns(tests, outcomes, attempts, durations))
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
         if not run.experiment:
@@ -278,18 +282,19 @@ def _distinct(files: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
     return tuple({file.digest: file for file in reversed(files)}.values())[::-1]
 
 
-def _results_of(report: RunReport, wanted: tuple[InputFile, ...]) -> tuple[tuple[CaseResult, ...], bool]:
+def _results_of(report: RunReport, wanted: tuple[InputFile, ...]) -> tuple[Results, bool]:
     """The results that come from the `wanted` files, and whether others had to be taken along.
 
     Results stand in file order, so that each file's are a slice, as long as every case is a result of its own.
     """
-    if sum(file.cases for file in report.files) != len(report.results):
-        return report.results, True
-    kept: list[CaseResult] = []
+    results = Results.of(report.results)
+    if sum(file.cases for file in report.files) != len(results):
+        return results, True
+    kept: list[Results] = []
     start = 0
     identities = {id(file) for file in wanted}
     for file in report.files:
         if id(file) in identities:
-            kept.extend(report.results[start : start + file.cases])
+            kept.append(results[start : start + file.cases])
         start += file.cases
-    return tuple(kept), False
+    return Results.joined(kept), False

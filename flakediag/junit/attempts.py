@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -151,7 +151,7 @@ class _Try(NamedTuple):
     teardown: bool
 
 
-def _tries(cases: list[RawCase], group: list[int]) -> list[_Try]:
+def _tries(cases: Sequence[RawCase], group: list[int]) -> list[_Try]:
     tries: list[_Try] = []
     for index in group:
         case = cases[index]
@@ -183,6 +183,6 @@ def _counted(document: Document) -> int | None:
     """How many tests the header counts; None where it does not say, or where the file is not complete."""
     if document.partial:
         return None
-    holding = {case.suite for case in document.cases}
+    holding = set(document.cases.suites)
     counts = [document.suites[index].attributes.get("tests", "") for index in holding]
     return sum(map(int, counts)) if all(count.isdecimal() and len(count) < 10 for count in counts) else None

@@ -1,26 +1,27 @@
 """A report's bytes, read as a stream into a `Document`.
 
-The standard library's expat is fed a chunk at a time and no tree is built. A document type that declares anything is
-refused before that is looked at, so there is nothing to expand, and nothing is ever fetched. A file that is not well
-formed is read a second time with what XML may not hold masked; if that does not help, what is complete is kept.
+The standard library's expat is fed a chunk at a time and no tree is built; of plain test cases it is not told (see
+`plain`). A document type that declares anything is refused before that is looked at, so there is nothing to expand, and
+nothing is ever fetched. A file that is not well formed is read once more with what XML may not hold masked; if that
+does not help, what is complete is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from operator import itemgetter
+from itertools import islice, repeat
 from sys import intern
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 from xml.parsers import expat
 
 from flakediag.junit import case as cases
-from flakediag.junit import foreign
+from flakediag.junit import foreign, plain
 from flakediag.junit.budget import affordable, hold
-from flakediag.junit.document import CaseDetail, Document, RawCase, Suite
+from flakediag.junit.document import CaseDetail, Document, Suite
 from flakediag.junit.hardened import refuse_attributes, refuse_depth, refuse_doctype, refuse_token
 from flakediag.junit.numbers import seconds
 from flakediag.junit.problems import BrokenOffError, ForeignError, UnreadableError
@@ -38,8 +39,7 @@ _HEAD = 4096  # bytes, to tell by what a file is
 _MAX_DURATIONS = 10_000  # remembered at a time
 _MAX_PROPERTIES = 500  # of one suite
 _MAX_PROPERTY = 1_000  # characters of a value
-
-_name = itemgetter(1)  # of a `RawCase`
+_ASCII_ABOVE = frozenset({"utf-8", "us-ascii", "iso-8859-1"})  # encodings in which a byte of ASCII is just that
 
 _errors = expat.errors
 _REPAIRABLE = frozenset(
@@ -61,13 +61,15 @@ _UNDEFINED_ENTITY = _errors.codes[_errors.XML_ERROR_UNDEFINED_ENTITY]
 _UNKNOWN_ENCODING = _errors.codes[_errors.XML_ERROR_UNKNOWN_ENCODING]
 
 
-def read_document(path: str, chunks: Callable[[], Iterator[bytes]], settings: ReadSettings) -> Document:
-    """Read one report; `chunks` starts reading its (decompressed) bytes from the beginning, and may be called twice.
+def read_document(
+    path: str, chunks: Callable[[], Iterator[bytes]], settings: ReadSettings, *, by_pattern: bool = True
+) -> Document:
+    """Read one report; `chunks` starts reading its (decompressed) bytes from the beginning, as often as it is called.
 
-    Raises `UnreadableError` where there is nothing in it to keep.
+    Without `by_pattern`, expat reads everything, which takes longer and finds the same. Raises `UnreadableError` where
+    there is nothing in it to keep.
     """
-    first = _Reading(path, settings)
-    first.read(chunks())
+    first = _read(path, chunks, settings, by_pattern=by_pattern)
     if first.error is None or first.code not in _REPAIRABLE:
         return _kept(first)
     second = _Reading(path, settings)
@@ -81,6 +83,22 @@ def read_document(path: str, chunks: Callable[[], Iterator[bytes]], settings: Re
     document = _kept(second)
     document.notes.append(f"not well formed ({first.error}); repaired: {repairs.describe()}")
     return document
+
+
+def _read(path: str, chunks: Callable[[], Iterator[bytes]], settings: ReadSettings, *, by_pattern: bool) -> _Reading:
+    """One reading; where something is wrong, that of the whole by expat, which then knows the line."""
+    quick = _Reading(path, settings, by_pattern=by_pattern)
+    try:
+        quick.read(chunks())
+    except UnreadableError:
+        if not quick.left_out:
+            raise
+    else:
+        if quick.error is None or not quick.left_out:
+            return quick
+    whole = _Reading(path, settings)
+    whole.read(chunks())
+    return whole
 
 
 def _kept(reading: _Reading) -> Document:
@@ -106,10 +124,11 @@ def _lend_output(document: Document) -> None:
     """Give failures without output of their own the output of their suite, where the producer writes it there."""
     if not any(suite.output for suite in document.suites):
         return
-    for number, raw in enumerate(document.cases):
-        if not raw.detail or not raw.detail.finals:
+    cases = document.cases
+    for number, detail in cases.details.items():
+        if not detail.finals:
             continue
-        index = raw.suite
+        index = cases.suites[number]
         while index >= 0 and not document.suites[index].output:
             index = document.suites[index].parent
         if index < 0:
@@ -119,18 +138,25 @@ def _lend_output(document: Document) -> None:
             attempt._replace(failure=attempt.failure._replace(output=output))
             if attempt.failure and not attempt.failure.output
             else attempt
-            for attempt in raw.detail.finals
+            for attempt in detail.finals
         )
-        document.cases[number] = raw._replace(detail=raw.detail._replace(finals=finals))
+        cases.details[number] = detail._replace(finals=finals)
 
 
-_new = tuple.__new__  # a NamedTuple without the detour through its keyword arguments
+class _Durations(dict[str, float | None]):
+    """`seconds` of each text, remembered: most durations of a report repeat."""
+
+    def __missing__(self, text: str) -> float | None:
+        value = seconds(text)
+        if len(self) < _MAX_DURATIONS:
+            self[text] = value
+        return value
 
 
 class _Reading:
     """One reading of one document: expat's handlers and what they have seen so far."""
 
-    def __init__(self, path: str, settings: ReadSettings) -> None:
+    def __init__(self, path: str, settings: ReadSettings, *, by_pattern: bool = False) -> None:
         self.document = Document(path)
         self.settings = settings
         self.head = b""
@@ -139,12 +165,18 @@ class _Reading:
         self.unknown = ""  # an element that is not JUnit's
         self.repairing = False
 
+        self.by_pattern = by_pattern  # whether plain test cases are looked for
+        self.form: plain.Form | None = None  # theirs, once one was seen
+        self.left_out = False  # whether expat was not told of some
+
         self.fed = 0
+        self.given = 0  # of it, to expat
         self.weighed = 0  # test cases whose names are counted
-        self.durations: dict[str, float | None] = {}
-        self.keep = self.document.cases.append
+        self.durations = _Durations()
         self.suite = -1
+        self.levels: list[int] = []  # by suite, the depth of its element
         self.depth = 0
+        self.in_cdata = False
         self.case: Attributes | None = None  # the test case that is open
         self.element: Element | None = None  # the same, once it has children
         self.plain = True  # no test case is open that has children
@@ -159,6 +191,7 @@ class _Reading:
 
     def begin(self, encoding: str | None = None) -> None:
         """A new parser; `encoding` counts more than what the document declares."""
+        self.given = 0
         self.parser = parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.buffer_size = 1 << 16
@@ -166,6 +199,10 @@ class _Reading:
         parser.EndElementHandler = self.end
         parser.StartDoctypeDeclHandler = self.doctype
         parser.SkippedEntityHandler = self.skipped_entity
+        if self.by_pattern:
+            parser.XmlDeclHandler = self.declaration
+            parser.StartCdataSectionHandler = self.start_cdata
+            parser.EndCdataSectionHandler = self.end_cdata
 
     # --- feeding -----------------------------------------------------------------------------------------------
 
@@ -192,11 +229,16 @@ class _Reading:
         self.parser.StartElementHandler = self.parser.EndElementHandler = None  # they refer back to us
         self.parser.CharacterDataHandler = None
         self.parser.StartDoctypeDeclHandler = self.parser.SkippedEntityHandler = None
+        self.parser.XmlDeclHandler = None
+        self.parser.StartCdataSectionHandler = self.parser.EndCdataSectionHandler = None
 
     def feed(self, chunk: bytes, *, final: bool) -> None:
         parser, settings = self.parser, self.settings
         try:
-            parser.Parse(chunk, final)
+            if self.by_pattern and not final:
+                self.feed_around_plain(chunk)
+            else:
+                self.parse(chunk, final=final)
         except expat.ExpatError as problem:
             self.code = problem.code
             line, column = problem.lineno, problem.offset + 1
@@ -210,10 +252,65 @@ class _Reading:
             raise UnreadableError(f"more than {settings.max_cases:,} test cases (setting max_cases)")
         self.fed += len(chunk)
         if self.fed > settings.max_held:  # a shorter report cannot have longer names
-            hold(self.document, sum(map(len, map(_name, islice(self.document.cases, self.weighed, None)))), settings)
+            hold(self.document, sum(map(len, islice(self.document.cases.names, self.weighed, None))), settings)
             self.weighed = len(self.document.cases)
-        if self.error is None and self.fed - parser.CurrentByteIndex > settings.max_token_bytes:
+        if self.error is None and self.given - parser.CurrentByteIndex > settings.max_token_bytes:
             refuse_token(parser.CurrentLineNumber, settings)
+
+    def parse(self, piece: bytes, *, final: bool = False) -> None:
+        self.given += len(piece)
+        self.parser.Parse(piece, final)
+
+    def feed_around_plain(self, chunk: bytes) -> None:
+        """Feed what is not a plain test case. They are looked for wherever such an element may stand: behind each piece
+        that was fed, expat tells whether it is between two elements of a suite or inside of something."""
+        text = chunk.decode("latin-1")  # each byte a character, for patterns of ASCII alone
+        if self.form is None:
+            found = plain.first_form(text)
+            if found is None:
+                self.parse(chunk)
+                return
+            self.form, end = found
+            self.parse(chunk[:end])  # the first test case is more than one of many: signs are looked for in it
+            text = text[end:]
+        split = plain.split(self.form, text)
+        between = split.between
+        kept, last = 0, len(between) - 1
+        for number, other in enumerate(between):
+            if not other and number:
+                continue
+            self.keep_plain(split, kept, number)
+            kept = number
+            self.parse(other.encode("latin-1"))
+            if not self.is_between_cases():
+                if number < last:  # it only looks like a test case, or must wait for the end of a token
+                    self.parse(text[plain.beginning(self.form, text, number) :].encode("latin-1"))
+                return
+        self.keep_plain(split, kept, last)
+
+    def is_between_cases(self) -> bool:
+        """Whether a test case may begin here: directly in a suite, and behind everything that expat has been given."""
+        return (
+            self.case is None
+            and self.suite >= 0
+            and self.depth == self.levels[self.suite]
+            and not self.in_cdata
+            and self.by_pattern
+            and self.parser.CurrentByteIndex == self.given
+        )
+
+    def keep_plain(self, split: plain.Found, start: int, stop: int) -> None:
+        if start == stop:
+            return
+        self.left_out = True
+        cases, count = self.document.cases, stop - start
+        classnames, files = (split.column(attribute, start, stop) for attribute in ("classname", "file"))
+        times = split.column("time", start, stop)
+        cases.classnames += map(intern, classnames or repeat("", count))
+        cases.names += split.column("name", start, stop) or repeat("", count)
+        cases.files += map(intern, files or repeat("", count))
+        cases.suites += array("i", [self.suite]) * count
+        cases.durations += map(self.durations.__getitem__, times) if times else repeat(None, count)
 
     # --- expat's handlers --------------------------------------------------------------------------------------
 
@@ -225,6 +322,16 @@ class _Reading:
         if self.parser.CharacterDataHandler is not None and not parameter:
             self.parser.CharacterDataHandler(f"&{name};")
 
+    def declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in _ASCII_ABOVE:
+            self.by_pattern = False
+
+    def start_cdata(self) -> None:
+        self.in_cdata = True
+
+    def end_cdata(self) -> None:
+        self.in_cdata = False
+
     def start_root(self, name: str, attributes: Attributes) -> None:
         local = name.rpartition(":")[2]
         if local == ROOT and self.repairing:
@@ -235,6 +342,7 @@ class _Reading:
         self.parser.StartElementHandler = self.start_first
         if local == "testcase":
             self.open_suite("testsuite", {})
+            self.levels[-1] = -1  # it is no element: nothing may stand behind the root
         self.start_first(name, attributes)
 
     def start_first(self, name: str, attributes: Attributes) -> None:
@@ -265,16 +373,6 @@ class _Reading:
         case = self.case
         if case is None:
             self.end_outside(name.rpartition(":")[2] if ":" in name else name)
-        elif self.plain and len(case) == 3 and "time" in case:
-            # What speed depends on: a test that passed and says no more than where, what and how long.
-            duration = self.durations.get(case["time"])
-            if duration is None:
-                duration = self.duration(case["time"])
-            try:
-                self.keep(_new(RawCase, (intern(case["classname"]), case["name"], "", self.suite, duration, None)))
-            except KeyError:
-                self.end_plain(case)
-            self.case = None
         elif self.plain:
             self.end_plain(case)
             self.case = None
@@ -282,13 +380,6 @@ class _Reading:
             self.end_inside()
         else:
             self.end_case(case)
-
-    def duration(self, text: str) -> float | None:
-        """`seconds`, remembered: most durations of a report repeat."""
-        value = seconds(text)
-        if len(self.durations) < _MAX_DURATIONS:
-            self.durations[text] = value
-        return value
 
     # --- suites ------------------------------------------------------------------------------------------------
 
@@ -298,6 +389,7 @@ class _Reading:
             raise UnreadableError(f"more than {self.settings.max_suites:,} test suites (setting max_suites)")
         hold(self.document, sum(map(len, attributes)) + sum(map(len, attributes.values())), self.settings)
         suites.append(Suite(tag, attributes, self.suite))
+        self.levels.append(self.depth)
         self.suite = len(suites) - 1
 
     def start_outside(self, local: str, attributes: Attributes) -> None:
@@ -419,18 +511,23 @@ class _Reading:
 
     def end_plain(self, case: Attributes) -> None:
         """The end of a test case without children: its attributes are all there is."""
-        get = case.get
         detail = None
         if "status" in case or "result" in case or "executed" in case:
             detail = self.stated(case)
         if "timestamp" in case:
             self.document.timestamps[1:] = [case["timestamp"]]
-        time = get("time", "")
-        duration = self.durations.get(time)
-        if duration is None:
-            duration = self.duration(time)
-        file = intern(get("file", ""))
-        self.keep(_new(RawCase, (intern(get("classname", "")), get("name", ""), file, self.suite, duration, detail)))
+        self.keep(case, detail)
+
+    def keep(self, case: Attributes, detail: CaseDetail | None) -> None:
+        get = case.get
+        cases = self.document.cases
+        if detail is not None:
+            cases.details[len(cases.names)] = detail
+        cases.classnames.append(intern(get("classname", "")))
+        cases.names.append(get("name", ""))
+        cases.files.append(intern(get("file", "")))
+        cases.suites.append(self.suite)
+        cases.durations.append(self.durations[get("time", "")])
 
     def stated(self, case: Attributes) -> CaseDetail | None:
         """The outcome in the attributes, counted."""
@@ -453,11 +550,9 @@ class _Reading:
             document.skipped += "skipped" in tags
         else:
             detail = self.stated(case)
-        get = case.get
-        if when := get("timestamp"):
+        if when := case.get("timestamp"):
             document.timestamps[1:] = [when]
-        classname, file = intern(get("classname", "")), intern(get("file", ""))
-        self.keep(RawCase(classname, get("name", ""), file, self.suite, self.duration(get("time", "")), detail))
+        self.keep(case, detail)
         self.close_case()
 
     def close_case(self) -> None:

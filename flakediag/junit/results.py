@@ -6,18 +6,17 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 
-from flakediag.junit.attempts import NOTHING_JOINED
+from flakediag.junit.attempts import NOTHING_JOINED, Joined
 from flakediag.junit.dialects import PARALLEL, Dialect, Load, Place, by_pytest, recognised, suite_path
-from flakediag.junit.document import Document, RawCase
+from flakediag.junit.document import Cases, Document
 from flakediag.junit.identity import relative_file, without_noise
 from flakediag.junit.numbers import moment
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.targets import Part, part_of
-from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order, Outcome
-
-_AT_A_TIME = 50_000  # cases that are in memory both as they were written and as results
-_USED = RawCase("", "", "", 0, None, None)
+from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order
+from flakediag.results import Results, Told
 
 _new = tuple.__new__  # a NamedTuple without the detour through its keyword arguments
 
@@ -32,7 +31,7 @@ class Reading:
     document: Document
     dialect: Dialect
     sign: str
-    results: list[CaseResult]
+    results: Results
     file: InputFile
     began: datetime | None
     assumed: bool
@@ -98,7 +97,7 @@ def _began(document: Document) -> tuple[datetime | None, bool]:
 
 def _results(
     document: Document, dialect: Dialect, settings: ReadSettings, notes: list[str], written: dict[Identity, str]
-) -> list[CaseResult]:
+) -> Results:
     tests, masked = _identities(document, dialect, settings)
     cases = document.cases
     joined = NOTHING_JOINED
@@ -108,26 +107,35 @@ def _results(
             notes.append(joined.note)
         tests = _told_apart(document, dialect, tests, joined.absorbed, notes)
     for index in masked:
-        classname, name = cases[index].classname, cases[index].name
+        classname, name = cases.classnames[index], cases.names[index]
         written.setdefault(tests[index], f"{classname}::{name}" if classname else name)
-    attempts, absorbed = joined.attempts, joined.absorbed
-    passed = Outcome.PASSED
-    results: list[CaseResult] = []
-    for start in range(0, len(cases), _AT_A_TIME):
-        part = cases[start : start + _AT_A_TIME]
-        cases[start : start + _AT_A_TIME] = [_USED] * len(part)  # let go of what was written
-        results += [
-            _new(CaseResult, (test, passed, case[4], None, ()))
-            if case[5] is None  # no detail: it passed, and there is nothing to work out
-            else result_of(test, dialect.attempts(case))
-            for test, case in zip(tests[start : start + _AT_A_TIME], part, strict=True)
-        ]
-    if attempts:
-        for index, tries in attempts.items():
-            results[index] = result_of(tests[index], tries)
-        results = [result for index, result in enumerate(results) if index not in absorbed]
-    cases.clear()
+    results = _columns(document, dialect, tests, joined)
+    document.cases = Cases()  # used up
     return results
+
+
+def _columns(document: Document, dialect: Dialect, tests: list[Identity], joined: Joined) -> Results:
+    """The cases as results, those joined put together."""
+    cases = document.cases
+    outcomes = bytearray(len(cases))  # passed, all of them
+    durations = cases.durations
+    told: dict[int, Told] = {}
+
+    def tell(place: int, attempts: Sequence[Attempt]) -> None:
+        *earlier, last = attempts
+        outcomes[place], durations[place] = last.outcome, last.duration
+        if last.failure is not None or earlier:
+            told[place] = Told(last.failure, tuple(earlier))
+
+    for place in cases.details:  # of what is left there is nothing to work out
+        tell(place, dialect.attempts(cases[place]))
+    for place, attempts in joined.attempts.items():
+        told.pop(place, None)
+        tell(place, attempts)
+    results = Results(tests, bytes(outcomes), durations, told)
+    if not joined.absorbed:
+        return results
+    return Results.of(result for place, result in enumerate(results) if place not in joined.absorbed)
 
 
 def result_of(test: Identity, tries: list[Attempt]) -> CaseResult:
@@ -138,27 +146,29 @@ def result_of(test: Identity, tries: list[Attempt]) -> CaseResult:
 def _identities(document: Document, dialect: Dialect, settings: ReadSettings) -> tuple[list[Identity], Sequence[int]]:
     """Which test each case is, and the indexes of the cases that have parts of their names masked."""
     cases = document.cases
-    raw = [case[1] for case in cases]
+    raw = cases.names
     names = without_noise(raw)
-    written = list({case[0] for case in cases})
+    written = list(set(cases.classnames))
     quiet = without_noise(written)
-    classes = dict(zip(written, quiet, strict=True))
+    classnames: Sequence[str] = cases.classnames
+    if quiet is not written:
+        masks = dict(zip(written, quiet, strict=True))
+        classnames = [masks[classname] for classname in classnames]
     masked: Sequence[int] = ()
     if names is not raw or quiet is not written:
-        masked = [
-            n for n, case in enumerate(cases) if names[n] != case.name or classes[case.classname] != case.classname
-        ]
+        pairs = zip(names, raw, classnames, cases.classnames, strict=True)
+        masked = [place for place, (name, was, classname, had) in enumerate(pairs) if name != was or classname != had]
     if dialect.identity is by_pytest:  # by far the most frequent, and worth being quick about
+        if all(classnames):
+            return list(map(_new, repeat(Identity), zip(classnames, names, repeat(""), repeat("")))), masked
         return [
-            _new(Identity, (classes[case[0]], name, "", "")) if case[0] else Identity(name, "")
-            for case, name in zip(cases, names, strict=True)
+            Identity(classname, name) if classname else Identity(name, "")
+            for classname, name in zip(classnames, names, strict=True)
         ], masked
-    files = {file: relative_file(file, settings.checkout) for file in {case[2] for case in cases}}
+    files = {file: relative_file(file, settings.checkout) for file in set(cases.files)}
     identity, checkout = dialect.identity, settings.checkout
-    return [
-        identity(_new(Place, (classes[case[0]], name, files[case[2]], case[3], document, checkout)))
-        for case, name in zip(cases, names, strict=True)
-    ], masked
+    columns = zip(classnames, names, map(files.__getitem__, cases.files), cases.suites, strict=True)
+    return [identity(Place(*place, document, checkout)) for place in columns], masked
 
 
 def _told_apart(
@@ -177,7 +187,7 @@ def _told_apart(
     for test, group in groups.items():
         if len(group) < 2:
             continue
-        written = Counter((document.cases[index].classname, document.cases[index].name) for index in group)
+        written = Counter((document.cases.classnames[index], document.cases.names[index]) for index in group)
         if dialect.repeats_are_runs and len(written) < len(group):
             runs += len(group) - len(written)
         if dialect.repeats_are_runs and len(written) == 1:

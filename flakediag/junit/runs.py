@@ -27,6 +27,7 @@ from flakediag.model import (
     Run,
     RunReport,
 )
+from flakediag.results import Results
 
 AGGREGATE = "TESTS-TestSuites.xml"  # Ant's junitreport: the other files of the folder once more
 
@@ -161,14 +162,14 @@ def _grouped(readings: list[Reading], now: datetime) -> RunReport:
 def _tree(readings: list[Reading], now: datetime) -> RunReport:
     """Bazel's targets as one run. Each is a process of its own, so that no order between them means anything."""
     parts = [(reading.part, reading.results) for reading in readings if reading.part is not None]
-    results, note = joined_by_target(parts)
+    joined, note = joined_by_target(parts)
     processes = {(part.target, part.process) for part, _ in parts}
     within = all(reading.order is Order.EXECUTION for reading in readings)
     order = readings[-1].order if len(processes) == 1 else Order.UNKNOWN
     notes = [f"{len(readings)} files of Bazel's test logs are one run", *([note] if note else [])]
     if order is Order.UNKNOWN:
         notes.append(f"{len(processes)} processes ran the targets: only the order within each class is known")
-    report = _report(readings, results, order, None, None, now, notes)
+    report = _report(readings, Results.of(joined), order, None, None, now, notes)
     return replace(report, run=replace(report.run, ordered_classes=within and order is Order.UNKNOWN))
 
 
@@ -185,15 +186,15 @@ def _written_one_by_one(readings: Sequence[Reading]) -> bool:
     return took >= 0.05 and all(gap > 0.0 and gap >= 0.5 * time for gap, time in gaps)
 
 
-def _joined_across(parts: list[list[CaseResult]]) -> tuple[list[CaseResult], str]:
+def _joined_across(parts: list[Results]) -> tuple[Results, str]:
     """Results of several files; a test in two of them of which one failed was tried again (Surefire before 3.3).
 
     The failed attempts came first: nobody tries again what passed.
     """
     places: dict[Identity, list[tuple[int, int]]] = defaultdict(list)
-    for number, results in enumerate(parts):
-        for index, result in enumerate(results):
-            places[result.test].append((number, index))
+    for number, part in enumerate(parts):
+        for index, test in enumerate(part.tests):
+            places[test].append((number, index))
     replaced: dict[tuple[int, int], CaseResult | None] = {}
     retries = 0
     for test, found in places.items():
@@ -211,12 +212,12 @@ def _joined_across(parts: list[list[CaseResult]]) -> tuple[list[CaseResult], str
         replaced.update(dict.fromkeys(found))
         replaced[found[0]] = result_of(test, tries)
         retries += len(found) - 1
-    joined = []
-    for number, results in enumerate(parts):
-        for index, result in enumerate(results):
-            kept = replaced.get((number, index), result) if replaced else result
-            if kept is not None:
-                joined.append(kept)
+    if not replaced:
+        return Results.joined(parts), ""
+    kept = (
+        replaced.get((number, index), result) for number, part in enumerate(parts) for index, result in enumerate(part)
+    )
+    joined = Results.of(result for result in kept if result is not None)
     return joined, f"{retries} retries stood in another file and were joined" if retries else ""
 
 
@@ -226,7 +227,7 @@ def _gist(result: CaseResult) -> tuple[object, ...]:
 
 def _report(
     readings: Sequence[Reading],
-    results: list[CaseResult],
+    results: Results,
     order: Order,
     parallelism: float | None,
     wall: float | None,
@@ -261,7 +262,7 @@ def _report(
     written = {test: name for reading in readings for test, name in reading.written.items()}
     return RunReport(
         run=run,
-        results=tuple(results),
+        results=results,
         files=tuple(reading.file for reading in readings),
         notes=tuple(said),
         decisions=decisions_of(readings, run),

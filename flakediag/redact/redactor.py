@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from flakediag.model import Attempt, CaseResult, FailureDetail, Redaction, Run, RunReport
+from flakediag.model import Attempt, FailureDetail, Redaction, Run, RunReport
 from flakediag.redact.own import own_pattern
 from flakediag.redact.patterns import Pattern, hints
+from flakediag.results import Results, Told
 
 _MOST_LINES = 20_000  # that are remembered to need no look
 _LONGEST_LINE = 400  # of them, in characters
@@ -49,24 +50,24 @@ class Redactor:
         masked: Counter[str] = Counter()
         if self.level is Redaction.OFF:
             return Redacted(report, masked)
-        changed = {
-            place: new
-            for place, result in enumerate(report.results)
-            if (result.failure is not None or result.earlier) and (new := self.result(result, masked)) is not result
-        }
-        if changed:
-            results = tuple(changed.get(place, result) for place, result in enumerate(report.results))
-            report = replace(report, results=results)
+        results = Results.of(report.results)
+        if (kept := self.results(results, masked)) is not results:
+            report = replace(report, results=kept)
         if self.level is Redaction.ALL:
             report = replace(report, run=self._run(report.run, masked))
         return Redacted(report, masked)
 
-    def result(self, result: CaseResult, masked: Counter[str]) -> CaseResult:
-        earlier = tuple(self._attempt(attempt, masked) for attempt in result.earlier)
-        failure = None if result.failure is None else self.failure(result.failure, masked)
-        if failure is result.failure and all(a is b for a, b in zip(earlier, result.earlier, strict=True)):
-            return result
-        return result._replace(failure=failure, earlier=earlier)
+    def results(self, results: Results, masked: Counter[str]) -> Results:
+        """The same results, masked where they must be. What was masked is added to `masked`."""
+        changed = {place: new for place, told in results.told.items() if (new := self._told(told, masked)) is not told}
+        return results.telling(changed) if changed else results
+
+    def _told(self, told: Told, masked: Counter[str]) -> Told:
+        earlier = tuple(self._attempt(attempt, masked) for attempt in told.earlier)
+        failure = None if told.failure is None else self.failure(told.failure, masked)
+        if failure is told.failure and all(a is b for a, b in zip(earlier, told.earlier, strict=True)):
+            return told
+        return Told(failure, earlier)
 
     def failure(self, failure: FailureDetail, masked: Counter[str] | None = None) -> FailureDetail:
         """The same failure, masked where it must be. What was masked is added to `masked`."""

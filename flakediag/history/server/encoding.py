@@ -16,8 +16,9 @@ from flakediag.history import details
 from flakediag.history.failures import failed_attempts
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.server.keys import project_key, test_key
-from flakediag.history.values import digest, stored_milliseconds, text
+from flakediag.history.values import Milliseconds, digest, text
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Run, RunReport
+from flakediag.results import Results
 
 _NOTHING = FailureDetail("", "", "")
 _QUICK = 1  # zlib's level for texts that wait in memory
@@ -143,6 +144,7 @@ class Encoder:
     def __init__(self, signature_of: Callable[[FailureDetail], str]) -> None:
         self._signature_of = signature_of
         self._keys: dict[int, dict[Identity, int]] = {}
+        self._milliseconds = Milliseconds()
         self.projects: dict[int, str] = {}
         self.tests: dict[tuple[int, int], Identity] = {}
         self.signatures: dict[bytes, str] = {}
@@ -156,19 +158,20 @@ class Encoder:
     def report(self, report: RunReport) -> Parcel:
         project = self.project(report.run.project)
         keys = self._keys.setdefault(project, {})
-        columns = Columns()
-        add = columns.tests.append
-        for position, result in enumerate(report.results):  # the hot loop: once for every result that is stored
-            key = keys.get(result.test)
-            add(self.test(project, result.test) if key is None else key)
-            if result.outcome or result.earlier:
-                columns.failures += [
-                    FailedAttempt(position, attempt, int(outcome), duration, *self._keys_of(failure))
-                    for attempt, outcome, failure, duration in failed_attempts(result)
-                ]
-        columns.outcomes = bytearray(result.outcome for result in report.results)
-        columns.attempts = array("i", [len(result.earlier) + 1 for result in report.results])
-        columns.durations = array("i", [stored_milliseconds(result.duration) for result in report.results])
+        columns, results = Columns(), Results.of(report.results)
+        for test in set(results.tests).difference(keys):
+            self.test(project, test)
+        columns.tests.extend(map(keys.__getitem__, results.tests))
+        columns.outcomes = bytearray(results.outcomes)
+        columns.attempts = array("i", [1]) * len(results)
+        for position, told in results.told.items():
+            columns.attempts[position] += len(told.earlier)
+        columns.durations = array("i", map(self._milliseconds.__getitem__, results.durations))
+        columns.failures += [
+            FailedAttempt(position, attempt, int(outcome), duration, *self._keys_of(failure))
+            for position in results.special()
+            for attempt, outcome, failure, duration in failed_attempts(results[position])
+        ]
         return Parcel(project=project, run=report.run, files=report.files, content=columns)
 
     def pruned(self, pruned: PrunedRun) -> Parcel:

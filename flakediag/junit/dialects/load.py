@@ -33,7 +33,7 @@ class Load(NamedTuple):
 
 
 def _tests(document: Document) -> float | None:
-    known = [case.duration for case in document.cases if case.duration is not None]
+    known = [duration for duration in document.cases.durations if duration is not None]
     return sum(known) if known else None
 
 
@@ -43,7 +43,7 @@ def _time(suite: Suite) -> float | None:
 
 def load_by_suite(document: Document) -> Load:
     """The time of a suite is the time that passed; several suites ran one after the other."""
-    holding = sorted({case.suite for case in document.cases})
+    holding = sorted(set(document.cases.suites))
     times = [_time(document.suites[index]) for index in holding]
     known = [time for time in times if time is not None]
     return Load(_tests(document), sum(known) if known and len(known) == len(times) else None)
@@ -58,7 +58,7 @@ def load_by_moments(document: Document) -> Load:
     """Suites ran when their timestamps say, for as long as their times say."""
     spans = []
     coarse = False
-    for index in {case.suite for case in document.cases}:
+    for index in set(document.cases.suites):
         suite = document.suites[index]
         began, _ = moment(suite.attributes.get("timestamp"))
         lasted = _time(suite)

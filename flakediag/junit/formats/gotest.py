@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from flakediag.junit.budget import affordable
 from flakediag.junit.dialects.load import load_by_root
-from flakediag.junit.document import CaseDetail, Document, Suite
+from flakediag.junit.document import CaseDetail, Cases, Document, Suite
 from flakediag.junit.formats.cases import failure, keep, told
 from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.lines import lines
@@ -229,7 +229,7 @@ class _Events:
             document.notes.append("tests ran in parallel: they stand in the order in which they ended")
             return
         places = sorted(range(len(document.cases)), key=self._began_at.__getitem__)
-        document.cases = [document.cases[place] for place in places]
+        document.cases = Cases(document.cases[place] for place in places)
         document.order = Order.EXECUTION
         if self._overlap:
             document.order, document.ordered_classes = Order.UNKNOWN, True

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from flakediag.junit.document import Document
+from flakediag.junit.document import Cases, Document
 from flakediag.model import Order, Outcome
 
 
@@ -43,4 +43,4 @@ def put_in_order(document: Document, spans: Sequence[Span | None]) -> None:
     which = 0 if document.order is Order.EXECUTION else 1  # of a span
     dated = {place: span[which] for place, span in enumerate(spans) if span is not None}
     undated = [place for place in range(len(document.cases)) if place not in dated]
-    document.cases = [document.cases[place] for place in (*undated, *sorted(dated, key=dated.__getitem__))]
+    document.cases = Cases(document.cases[place] for place in (*undated, *sorted(dated, key=dated.__getitem__)))

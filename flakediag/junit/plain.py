@@ -1,0 +1,86 @@
+"""Test cases that passed and say no more than a few attributes, found by a pattern.
+
+They are most of nearly every report, and expat's two calls of Python for each of them would cost more than all else
+that is done to read it. A pattern is as strict as XML here: elements in the very form of the first one, with values of
+printable ASCII in which nothing has to be replaced. Everything else is left to expat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+_VALUE = r"[ !#-%'-;=-~]*+"  # without quotation marks, & and <
+_SPACE = r"[ \t\r\n]*+"
+_NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
+_END = rf"{_SPACE}(?:/>|>{_SPACE}</testcase>){_SPACE}"
+_FIRST = re.compile(rf'<testcase((?: {_NAME}="{_VALUE}")++){_END}')
+_ATTRIBUTE = re.compile(rf' ({_NAME})="{_VALUE}"')
+_WANTED = frozenset({"classname", "name", "file", "time"})
+_TELLING = frozenset({"status", "result", "executed", "timestamp"})  # what has to be looked at in every case
+_LONGEST = 40  # attributes
+
+
+class Form(NamedTuple):
+    """How the plain test cases of a report are written.
+
+    `groups` tells the group of `pattern` by attribute, of those that are wanted. The pattern also takes the white space
+    after an element.
+    """
+
+    pattern: re.Pattern[str]
+    groups: Mapping[str, int]
+
+
+class Found(NamedTuple):
+    """What a text holds, for people who split by a form: `parts` are the texts between the elements, and behind each
+    of them but the last one the values of the element that follows it."""
+
+    form: Form
+    parts: Sequence[str]
+
+    @property
+    def step(self) -> int:
+        return len(self.form.groups) + 1
+
+    @property
+    def between(self) -> Sequence[str]:
+        return self.parts[:: self.step]
+
+    def column(self, attribute: str, start: int, stop: int) -> Sequence[str] | None:
+        """The values of the elements from `start` up to `stop`; None for an attribute that they do not have."""
+        group = self.form.groups.get(attribute)
+        return None if group is None else self.parts[start * self.step + group : stop * self.step : self.step]
+
+
+def first_form(text: str) -> tuple[Form, int] | None:
+    """The form of the first plain test case in a text, and where that ends; None where there is none."""
+    match = _FIRST.search(text)
+    if match is None:
+        return None
+    names = tuple(_ATTRIBUTE.findall(match[1]))
+    if len(names) > _LONGEST or len(set(names)) < len(names) or _TELLING.intersection(names):
+        return None
+    return _form(names), match.end()
+
+
+@cache
+def _form(names: tuple[str, ...]) -> Form:
+    values = {name: f"({_VALUE})" if name in _WANTED else _VALUE for name in names}
+    attributes = "".join(f' {re.escape(name)}="{value}"' for name, value in values.items())
+    wanted = [name for name in names if name in _WANTED]
+    return Form(re.compile(f"<testcase{attributes}{_END}"), {name: n for n, name in enumerate(wanted, start=1)})
+
+
+def split(form: Form, text: str) -> Found:
+    return Found(form, form.pattern.split(text))
+
+
+def beginning(form: Form, text: str, number: int) -> int:
+    """Where element `number` of those that `split` finds begins."""
+    for place, match in enumerate(form.pattern.finditer(text)):
+        if place == number:
+            return match.start()
+    return len(text)
