@@ -124,9 +124,9 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _SAFE:
             return super().find_class(module, name)
-        if module == model.__name__:  # its own classes alone: a name with a dot in it could lead anywhere
-            found = vars(model).get(name)
-            if isinstance(found, type) and found.__module__ == model.__name__:
+        if module.startswith(f"{model.__name__}.") and name in model.__all__:  # no dot in it that leads elsewhere
+            found = getattr(model, name)
+            if isinstance(found, type) and found.__module__ == module:
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a report")
 

@@ -127,8 +127,10 @@ class Harm:
         return (print, ("harm",))
 
 
-# Calls print, found through what the model module has imported: its name has dots in it.
-FAR = b"\x80\x04\x8c\x0fflakediag.model\x8c\x1adataclass.__builtins__.get\x93\x8c\x05print\x85R\x8c\x04harm\x85R."
+# Calls print, found through what a file of the model has imported: its name has dots in it.
+FAR = (
+    b"\x80\x04\x8c\x16flakediag.model.report\x8c\x1adataclass.__builtins__.get\x93\x8c\x05print\x85R\x8c\x04harm\x85R."
+)
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, pickle.dumps(Harm()), FAR, pickle.dumps("no report")])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome
-from flakediag.results import Results
+from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, Results
 
 failures = st.none() | st.builds(FailureDetail, st.just("T"), st.sampled_from(["m", ""]), st.just("x"))
 attempts = st.builds(Attempt, st.sampled_from(Outcome), st.none() | st.just(0.5), failures)

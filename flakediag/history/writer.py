@@ -20,8 +20,7 @@ from flakediag.history.history import Stored
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.run_results import Columns, ResultWriter
 from flakediag.history.values import Milliseconds, digest, moment, optional_real, optional_text, order_text, text
-from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Run, RunReport
-from flakediag.results import Results
+from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
 
 _MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
 _SKIPPED = int(Outcome.SKIPPED)

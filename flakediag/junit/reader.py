@@ -167,6 +167,7 @@ class _Reading:
 
         self.by_pattern = by_pattern  # whether plain test cases are looked for
         self.form: plain.Form | None = None  # theirs, once one was seen
+        self.begun = False  # whether expat told of a test case: signs are looked for in the first one
         self.left_out = False  # whether expat was not told of some
 
         self.fed = 0
@@ -271,7 +272,7 @@ class _Reading:
                 self.parse(chunk)
                 return
             self.form, end = found
-            self.parse(chunk[:end])  # the first test case is more than one of many: signs are looked for in it
+            self.parse(chunk[:end])
             text = text[end:]
         split = plain.split(self.form, text)
         between = split.between
@@ -291,7 +292,8 @@ class _Reading:
     def is_between_cases(self) -> bool:
         """Whether a test case may begin here: directly in a suite, and behind everything that expat has been given."""
         return (
-            self.case is None
+            self.begun
+            and self.case is None
             and self.suite >= 0
             and self.depth == self.levels[self.suite]
             and not self.in_cdata
@@ -349,6 +351,7 @@ class _Reading:
         """What stands before the first test case, and that."""
         if name.rpartition(":")[2] == "testcase":
             self.document.first_case = attributes
+            self.begun = True
             self.parser.StartElementHandler = self.start
         self.start(name, attributes)
 

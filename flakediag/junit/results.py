@@ -15,8 +15,7 @@ from flakediag.junit.identity import relative_file, without_noise
 from flakediag.junit.numbers import moment
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.targets import Part, part_of
-from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order
-from flakediag.results import Results, Told
+from flakediag.model import Attempt, CaseResult, Identity, InputFile, Order, Results, Told
 
 _new = tuple.__new__  # a NamedTuple without the detour through its keyword arguments
 

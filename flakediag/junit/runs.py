@@ -24,10 +24,10 @@ from flakediag.model import (
     Identity,
     InputFile,
     Order,
+    Results,
     Run,
     RunReport,
 )
-from flakediag.results import Results
 
 AGGREGATE = "TESTS-TestSuites.xml"  # Ant's junitreport: the other files of the folder once more
 

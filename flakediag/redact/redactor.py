@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from flakediag.model import Attempt, FailureDetail, Redaction, Run, RunReport
+from flakediag.model import Attempt, FailureDetail, Redaction, Results, Run, RunReport, Told
 from flakediag.redact.own import own_pattern
 from flakediag.redact.patterns import Pattern, hints
-from flakediag.results import Results, Told
 
 _MOST_LINES = 20_000  # that are remembered to need no look
 _LONGEST_LINE = 400  # of them, in characters

@@ -17,8 +17,7 @@ from flakediag.history.failures import failed_attempts
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.server.keys import project_key, test_key
 from flakediag.history.values import Milliseconds, digest, text
-from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Run, RunReport
-from flakediag.results import Results
+from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
 
 _NOTHING = FailureDetail("", "", "")
 _QUICK = 1  # zlib's level for texts that wait in memory

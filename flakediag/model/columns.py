@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, count
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome
+from flakediag.model.results import CaseResult, Outcome
+
+if TYPE_CHECKING:
+    from flakediag.model.results import Attempt, FailureDetail, Identity
 
 _OUTCOMES = tuple(Outcome)
 
