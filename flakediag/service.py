@@ -5,8 +5,10 @@ Knows neither click nor rich; this is what a Python program would import.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -44,9 +46,12 @@ NO_CACHE = ReportCache(None)
 CLOCKS_DIFFER = timedelta(days=1)
 """By zones that reports do not name; a run that starts later than that from now was dated by a wrong clock."""
 
-PARSE_AHEAD = 200_000
+HELD_BACK = 200_000
+"""Objects that are made before Python looks for garbage among them."""
+
+PARSE_AHEAD = 20_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
-stays bounded and one ingest stays one transaction."""
+stays bounded, one ingest stays one transaction, and files are read by other processes while this one stores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +137,15 @@ def ingest(
                 yield report
 
     stream = runs()
-    ahead = _take(stream, PARSE_AHEAD)
-    if not ahead:
-        _tell_passed_over(refused, notes)
-        return IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
-    with History.open(db, "write") as history:
-        stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
-        added = {one.run for one in stored if not one.duplicate}
-        new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
+    with _collector_held_back():
+        ahead = _take(stream, PARSE_AHEAD)
+        if not ahead:
+            _tell_passed_over(refused, notes)
+            return IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
+        with History.open(db, "write") as history:
+            stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
+            added = {one.run for one in stored if not one.duplicate}
+            new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
     _tell_passed_over(refused, notes)
     files = [file for report, one in zip(placed, stored, strict=True) for file in _file_reports(report, one)]
     return IngestSummary(
@@ -179,6 +185,17 @@ def explain(
             notes: list[str] = []
             report, _ = redactor.report(place(item, named, ci, notes))
             yield replace(report, notes=(*report.notes, *notes))
+
+
+@contextmanager
+def _collector_held_back() -> Iterator[None]:
+    """Let Python look for garbage less often: of what an ingest makes, nearly nothing is garbage that it must find."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(HELD_BACK, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _tell_passed_over(files: Iterable[FileReport], notes: list[str]) -> None:

@@ -17,14 +17,15 @@ MAY_IMPORT = {
     "model": set[str](),
     "errors": set[str](),
     "location": set[str](),
-    "analysis": {"model"},
+    "forks": set[str](),
+    "analysis": {"model", "forks"},
     "simulate": {"model", "analysis"},
     "remedies": {"model"},
     "report": {"model"},
     "redact": {"model"},
     "config": {"model", "errors", "redact"},
     "ci": {"model", "errors"},
-    "junit": {"model", "errors", "ci"},
+    "junit": {"model", "errors", "ci", "forks"},
     "history": {"model", "errors", "analysis"},
     "confirm": {"model", "errors", "analysis", "remedies", "history", "junit"},
     "service": {
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "pytest_plugin": {*("model", "errors", "analysis", "config", "junit", "quarantine", "redact")},
     "backtests": {*("model", "errors", "analysis", "history", "service", "gates", "owners")},
     "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service", "redact")},
-    "fleet": {"model", "errors", "analysis", "history", "service", "report_cache"},
+    "fleet": {"model", "errors", "forks", "analysis", "history", "service", "report_cache"},
     "upkeep": {"model", "errors", "analysis", "history", "service"},
     "cli": {
         *("model", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
@@ -65,7 +66,7 @@ ONLY_IN = {
     "socket": {"confirm"},  # to hold a port that it was asked to hold; nothing else ever opens a connection
     "ssl": set[str](),
     "http": set[str](),
-    "pickle": {"report_cache", "analysis"},  # the classes of a report alone; and what our own forks send back
+    "pickle": {"report_cache", "forks"},  # the classes of a report alone; and what our own forks send back
     "pytest": {"pytest_plugin"},
     "duckdb": {"history"},
     "pyarrow": {"history", "report"},

@@ -212,7 +212,8 @@ def _from_text(text: str) -> str:
 
 def _cut(text: str) -> str:
     """At most `LENGTH` characters, never in the middle of a mask."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "?" for c in text)
     if len(text) <= LENGTH:
         return text
     short = text[: LENGTH - 1]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 from flakediag.cli.options import Session
+
+BETWEEN_DRAWINGS = 0.1  # seconds
 
 
 @contextlib.contextmanager
@@ -22,11 +26,17 @@ def progress(session: Session, what: str) -> Iterator[Callable[[int, int | None,
     from flakediag.report.text import visible
 
     console = Console(stderr=True, no_color=not session.color(terminal=True))
-    with Progress(console=console, transient=True) as bar:
+    # Without a thread that draws: beside one, no other process could be made to share the work.
+    with Progress(console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(what, total=None)
+        drawn = -math.inf
 
         def advance(done: int, total: int | None, what: str) -> None:
             # Text().markup escapes what rich would take for markup in a file's name.
+            nonlocal drawn
             bar.update(task, completed=done, total=total, description=Text(visible(what)[-40:]).markup)
+            if time.monotonic() - drawn > BETWEEN_DRAWINGS:
+                bar.refresh()
+                drawn = time.monotonic()
 
         yield advance

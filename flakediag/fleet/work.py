@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flakediag import service
-from flakediag.analysis.spread import at_most
 from flakediag.errors import UserError
+from flakediag.forks import at_most
 from flakediag.location import Location
 from flakediag.model import FailedProject, Finding, Report, Scope
 from flakediag.report_cache import ReportCache

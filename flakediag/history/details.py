@@ -13,6 +13,8 @@ from flakediag.model import FailureDetail
 
 _LENGTHS = struct.Struct("<4I")
 _DICTIONARY = 32 * 1024  # zlib looks no farther back
+_WINDOWS = range(9, 16)  # zlib's, in bits
+_OUT_OF_SIGHT = 262  # bytes of a window that zlib does not look back over
 
 
 def encode(detail: FailureDetail) -> bytes:
@@ -30,7 +32,11 @@ def decode(content: bytes) -> FailureDetail:
 
 
 def compress(content: bytes, base: bytes | None) -> bytes:
-    packer = zlib.compressobj(zdict=base[-_DICTIONARY:]) if base else zlib.compressobj()
+    # No larger a window than is of use: to make the largest one ready takes longer than to pack three kilobytes.
+    needed = (len(content) + len(base or b"") + _OUT_OF_SIGHT).bit_length()
+    window = min(max(needed, _WINDOWS[0]), _WINDOWS[-1])
+    settings = (zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, window, window - 7)
+    packer = zlib.compressobj(*settings, zdict=base[-_DICTIONARY:]) if base else zlib.compressobj(*settings)
     return packer.compress(content) + packer.flush()
 
 

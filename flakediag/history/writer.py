@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from flakediag.history.bitmaps import bitmap, pack
@@ -105,13 +105,16 @@ class Writer:
     def _add_run(self, project: int, run: Run, results: Results) -> int:
         # What is done for every result that is stored is done to whole columns.
         known = self._tests[project]
-        unknown = set(results.tests).difference(known)
-        if len(unknown) >= _MANY:
-            self._find_tests(project, unknown)
-        elif unknown:  # in the order of the report, so that its numbers are the same each time
-            for test in filter(unknown.__contains__, dict.fromkeys(results.tests)):
-                self._find_test(project, test)
-        tests = array("i", map(known.__getitem__, results.tests))
+        try:
+            tests = array("i", map(known.__getitem__, results.tests))
+        except KeyError:
+            unknown = dict.fromkeys(test for test in results.tests if test not in known)
+            if len(unknown) >= _MANY:
+                self._find_tests(project, unknown)
+            else:
+                for test in unknown:
+                    self._find_test(project, test)
+            tests = array("i", map(known.__getitem__, results.tests))
         outcomes = results.outcomes
         special = [(position, tests[position], results[position]) for position in results.special()]
         attempts = array("i", [1]) * len(tests)
@@ -210,7 +213,7 @@ class Writer:
         self._tests[project][test] = found
         return found
 
-    def _find_tests(self, project: int, tests: set[Identity]) -> None:
+    def _find_tests(self, project: int, tests: Collection[Identity]) -> None:
         """The same for many tests with a few statements; a test with a former name is left to `_find_test`."""
         texts = {key: (test, names) for test in tests for names, key in (names_of(project, test),)}
         renamed = {key for (key,) in self._conn.execute("SELECT digest FROM renames")}

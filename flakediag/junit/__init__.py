@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from flakediag.errors import UsageError
+from flakediag.junit.ahead import read_ahead
 from flakediag.junit.documents import read_any
 from flakediag.junit.problems import ForeignError, UnreadableError
 from flakediag.junit.results import Reading, understand
@@ -63,19 +65,21 @@ def read_reports(
                 for report in runs_of(waiting.pop(key), now):
                     yield from known(report)
 
-    for number, source in enumerate(find_sources(paths, settings, stdin)):
-        if isinstance(source, Refusal):
-            if source.missing:
-                missing.append(source)
+    sources = find_sources(paths, settings, stdin)
+    for number, item in enumerate(read_ahead(sources, partial(_read, settings=settings))):
+        if isinstance(item, Refusal):
+            if item.missing:
+                missing.append(item)
             else:
                 found = True
-                yield _refused(source.path, source.reason)
+                yield _refused(item.path, item.reason)
             continue
+        source = item.source
         if progress is not None:
             progress(number, None, source.path)
         if waiting:
             yield from complete(source.scope)
-        reading = _read(source, settings)
+        reading = item.outcome()
         if isinstance(reading, FileReport) and reading.status is FileStatus.PASSED_OVER:
             foreign.append(reading)
             continue

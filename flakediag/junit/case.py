@@ -68,48 +68,49 @@ def excused_failure(attributes: Mapping[str, str]) -> tuple[str, str, str] | Non
 
 @functools.cache
 def _junitparser() -> Any:
-    """The flavour of junitparser that knows reruns. Imported late: a green report needs none of it."""
+    """The flavour of junitparser that knows reruns. Imported late: most reports need none of it."""
     from junitparser import xunit2
 
-    return xunit2
+    classes = (xunit2.RerunFailure, xunit2.RerunError, xunit2.FlakyFailure, xunit2.FlakyError)
+    return {kind._tag: kind for kind in classes}
 
 
 def by_children(element: Element, signs: set[str]) -> CaseDetail:
-    """What the children of a `<testcase>` say, in junitparser's reading of them.
-
-    Of several results the worst counts: error, failure, skipped. The element is the standard library's; junitparser
-    takes those also where lxml is installed.
-    """
-    case = _junitparser().TestCase.fromelem(element)
-    output = _joined(case.system_out, case.system_err)
+    """What the children of a `<testcase>` say. Of several results the worst counts: error, failure, skipped."""
+    output = _joined(element.findtext("system-out"), element.findtext("system-err"))
     finals: list[Attempt] = []
     reruns: list[Attempt] = []
     outcome = Outcome.PASSED
     flaky = False
-    for entry in case:
-        tag = entry._tag
+    for child in element:
+        tag, kind = child.tag, child.get("type", "")
         if tag in RERUNS:
             flaky = flaky or tag.startswith("flaky")
-            text = (entry.stack_trace or entry.text or "").strip()
-            failure = FailureDetail(
-                entry.type or "", entry.message or "", text, _joined(entry.system_out, entry.system_err)
-            )
-            kind = Outcome.ERROR if tag.endswith("Error") else Outcome.FAILED
-            reruns.append(Attempt(kind, seconds(entry._elem.get("time")), failure))
+            reruns.append(_rerun(child))
         elif tag == "skipped":
             if outcome is Outcome.PASSED:
                 outcome = Outcome.SKIPPED
-            if (entry.type or "").startswith("pytest."):
+            if kind.startswith("pytest."):
                 signs.add("pytest")
         elif tag in RESULTS:
-            kind = Outcome.ERROR if tag == "error" else Outcome.FAILED
+            became = Outcome.ERROR if tag == "error" else Outcome.FAILED
             if outcome is not Outcome.ERROR:
-                outcome = kind
-            failure = FailureDetail(entry.type or "", entry.message or "", (entry.text or "").strip(), output)
+                outcome = became
+            failure = FailureDetail(kind, child.get("message", ""), (child.text or "").strip(), output)
             if "gw" in failure.text and _XDIST.search(failure.text):
                 signs.add("xdist")
-            finals.append(Attempt(kind, None, failure))
+            finals.append(Attempt(became, None, failure))
     return CaseDetail(outcome, tuple(finals), tuple(reruns), flaky)
+
+
+def _rerun(child: Element) -> Attempt:
+    """An attempt that Surefire writes as a child of its own, in junitparser's reading. The element is the standard
+    library's; junitparser takes those also where lxml is installed."""
+    entry = _junitparser()[child.tag].fromelem(child)
+    text = (entry.stack_trace or entry.text or "").strip()
+    said = FailureDetail(entry.type or "", entry.message or "", text, _joined(entry.system_out, entry.system_err))
+    kind = Outcome.ERROR if child.tag.endswith("Error") else Outcome.FAILED
+    return Attempt(kind, seconds(child.get("time")), said)
 
 
 def _joined(*parts: str | None) -> str:

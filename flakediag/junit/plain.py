@@ -8,7 +8,7 @@ printable ASCII in which nothing has to be replaced. Everything else is left to 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
 _END = rf"{_SPACE}(?:/>|>{_SPACE}</testcase>){_SPACE}"
 _FIRST = re.compile(rf'<testcase((?: {_NAME}="{_VALUE}")++){_END}')
 _ATTRIBUTE = re.compile(rf' ({_NAME})="{_VALUE}"')
-_WANTED = frozenset({"classname", "name", "file", "time"})
+WANTED = ("classname", "name", "file", "time")
 _TELLING = frozenset({"status", "result", "executed", "timestamp"})  # what has to be looked at in every case
 _LONGEST = 40  # attributes
 
@@ -26,12 +26,13 @@ _LONGEST = 40  # attributes
 class Form(NamedTuple):
     """How the plain test cases of a report are written.
 
-    `groups` tells the group of `pattern` by attribute, of those that are wanted. The pattern also takes the white space
-    after an element.
+    `groups` are those of `pattern` for the attributes in `WANTED`, 0 for one that is not written; `step` is one more
+    than there are. The pattern also takes the white space after an element.
     """
 
     pattern: re.Pattern[str]
-    groups: Mapping[str, int]
+    groups: Sequence[int]
+    step: int
 
 
 class Found(NamedTuple):
@@ -42,17 +43,15 @@ class Found(NamedTuple):
     parts: Sequence[str]
 
     @property
-    def step(self) -> int:
-        return len(self.form.groups) + 1
-
-    @property
     def between(self) -> Sequence[str]:
-        return self.parts[:: self.step]
+        return self.parts[:: self.form.step]
 
-    def column(self, attribute: str, start: int, stop: int) -> Sequence[str] | None:
-        """The values of the elements from `start` up to `stop`; None for an attribute that they do not have."""
-        group = self.form.groups.get(attribute)
-        return None if group is None else self.parts[start * self.step + group : stop * self.step : self.step]
+    def columns(self, start: int, stop: int) -> Iterator[Sequence[str]]:
+        """The values of the elements from `start` up to `stop`, in the order of `WANTED`; nothing for an attribute that
+        they do not have."""
+        step = self.form.step
+        first, end = start * step, stop * step
+        return (self.parts[first + group : end : step] if group else () for group in self.form.groups)
 
 
 def first_form(text: str) -> tuple[Form, int] | None:
@@ -68,10 +67,11 @@ def first_form(text: str) -> tuple[Form, int] | None:
 
 @cache
 def _form(names: tuple[str, ...]) -> Form:
-    values = {name: f"({_VALUE})" if name in _WANTED else _VALUE for name in names}
+    wanted = [name for name in names if name in WANTED]
+    values = {name: f"({_VALUE})" if name in wanted else _VALUE for name in names}
     attributes = "".join(f' {re.escape(name)}="{value}"' for name, value in values.items())
-    wanted = [name for name in names if name in _WANTED]
-    return Form(re.compile(f"<testcase{attributes}{_END}"), {name: n for n, name in enumerate(wanted, start=1)})
+    groups = tuple(wanted.index(name) + 1 if name in wanted else 0 for name in WANTED)
+    return Form(re.compile(f"<testcase{attributes}{_END}"), groups, len(wanted) + 1)
 
 
 def split(form: Form, text: str) -> Found:

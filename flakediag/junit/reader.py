@@ -12,7 +12,7 @@ import hashlib
 from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, repeat
+from itertools import islice
 from sys import intern
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
@@ -277,12 +277,10 @@ class _Reading:
         split = plain.split(self.form, text)
         between = split.between
         kept, last = 0, len(between) - 1
-        for number, other in enumerate(between):
-            if not other and number:
-                continue
+        for number in [number for number, other in enumerate(between) if other or not number]:
             self.keep_plain(split, kept, number)
             kept = number
-            self.parse(other.encode("latin-1"))
+            self.parse(between[number].encode("latin-1"))
             if not self.is_between_cases():
                 if number < last:  # it only looks like a test case, or must wait for the end of a token
                     self.parse(text[plain.beginning(self.form, text, number) :].encode("latin-1"))
@@ -306,13 +304,12 @@ class _Reading:
             return
         self.left_out = True
         cases, count = self.document.cases, stop - start
-        classnames, files = (split.column(attribute, start, stop) for attribute in ("classname", "file"))
-        times = split.column("time", start, stop)
-        cases.classnames += map(intern, classnames or repeat("", count))
-        cases.names += split.column("name", start, stop) or repeat("", count)
-        cases.files += map(intern, files or repeat("", count))
+        classnames, names, files, times = split.columns(start, stop)
+        cases.classnames += map(intern, classnames) if classnames else [""] * count
+        cases.names += names or [""] * count
+        cases.files += map(intern, files) if files else [""] * count
         cases.suites += array("i", [self.suite]) * count
-        cases.durations += map(self.durations.__getitem__, times) if times else repeat(None, count)
+        cases.durations += map(self.durations.__getitem__, times) if times else [None] * count
 
     # --- expat's handlers --------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Source:
     chunks: Callable[[], Iterator[bytes]]
     named: bool = True  # by the user; otherwise only come across, in a folder or an archive
     modified: float | None = None  # when it was last written, in seconds, where that is known to less than a second
+    size: int | None = None  # in bytes, of a file of its own, which another process can open as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,10 @@ def _look_inside(
 
         if not named and _PERHAPS_NAME.search(name) and not _is_report(chunks):
             return
-        modified = None if name == "-" else os.fstat(file.fileno()).st_mtime
-        yield Source(shown, name, folder, scope, chunks, named, modified)
+        if name == "-":
+            yield Source(shown, name, folder, scope, chunks, named)
+        else:
+            yield Source(shown, name, folder, scope, chunks, named, os.fstat(file.fileno()).st_mtime, size)
 
 
 def _is_report(chunks: Callable[[], Iterator[bytes]]) -> bool:

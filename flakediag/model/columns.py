@@ -112,6 +112,10 @@ class Results(Sequence[CaseResult]):
         places = set(compress(count(), self.outcomes))
         return sorted(places.union(place for place, what in self.told.items() if what.earlier))
 
+    def of_tests(self, tests: Sequence[Identity]) -> Results:
+        """The same results, of these tests."""
+        return Results(tests, self.outcomes, self.durations, self.told)
+
     def telling(self, told: Mapping[int, Told]) -> Results:
         """The same results, of which these tell something else."""
         return Results(self.tests, self.outcomes, self.durations, {**self.told, **told})

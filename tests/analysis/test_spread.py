@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flakediag.analysis.spread import at_most, spread
+from flakediag.analysis.spread import spread
+from flakediag.forks import at_most
 
 ITEMS = range(37)
 ELSEWHERE = hasattr(os, "fork") and hasattr(os, "sched_getaffinity")

@@ -42,6 +42,7 @@ __all__ = [
     "Place",
     "by_class",
     "by_pytest",
+    "named",
     "recognised",
     "suite_path",
 ]
@@ -62,6 +63,11 @@ DEFAULT = Dialect(
     names="class, name; else file or suite",
     retries="none assumed: equal names prove nothing",
 )
+
+
+def named(name: str) -> Dialect:
+    """Raises `StopIteration` where there is none of this name."""
+    return next(dialect for dialect in (*DIALECTS, DEFAULT) if dialect.name == name)
 
 
 def recognised(document: Document) -> tuple[Dialect, str]:

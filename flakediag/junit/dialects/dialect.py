@@ -41,3 +41,9 @@ class Dialect:
     per_class: bool = False
     hostname: bool = True  # whether `hostname` names a machine
     remark: str = ""  # what people should know about every report of this producer
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process has the same dialects: the name is enough."""
+        from flakediag.junit.dialects import named
+
+        return named, (self.name,)

@@ -33,8 +33,8 @@ class Load(NamedTuple):
 
 
 def _tests(document: Document) -> float | None:
-    known = [duration for duration in document.cases.durations if duration is not None]
-    return sum(known) if known else None
+    durations = document.cases.durations
+    return None if all(duration is None for duration in durations) else sum(filter(None, durations))
 
 
 def _time(suite: Suite) -> float | None:
