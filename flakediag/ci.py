@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -72,6 +71,8 @@ def from_git(folder: Path | None = None) -> CiInfo:
 
 
 def _git(folder: Path | None, *arguments: str) -> str | None:
+    import subprocess  # here, because a CI system mostly says it all
+
     try:
         done = subprocess.run(
             ("git", *arguments),

@@ -5,18 +5,19 @@ Unknown names are refused rather than ignored: a threshold that is misspelt must
 
 from __future__ import annotations
 
-import difflib
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flakediag import model
 from flakediag.errors import ConfigError
 from flakediag.location import Location, location, shown
-from flakediag.model import GateRule, Metric, Redaction
-from flakediag.redact import own_pattern
+from flakediag.model import Metric, Redaction
+
+if TYPE_CHECKING:
+    from flakediag.model import GateRule
 
 PREFIX = "FLAKEDIAG_"
 
@@ -120,6 +121,8 @@ def _patterns(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(isinstance(pattern, str) for pattern in value.values()):
         raise ValueError("must be a table of names and regular expressions: [tool.flakediag.redact-patterns]")
     for name, pattern in value.items():
+        from flakediag.redact import own_pattern
+
         try:
             own_pattern(name, pattern)
         except ValueError as error:
@@ -148,7 +151,7 @@ def _rule(table: Mapping[str, object], place: int) -> GateRule:
             raise ValueError(f"has {key} = {value!r} in rule {place}, which {error}") from None
     if "max" not in values or ("path" in values) == ("owner" in values):
         raise ValueError(f"needs in rule {place} a max and either a path or an owner")
-    return GateRule(
+    return model.GateRule(
         metric=values.get("metric", Metric.TESTS),
         limit=values["max"],
         path=values.get("path"),
@@ -220,6 +223,8 @@ def _table(directory: Path, file: Path | None) -> tuple[Path | None, dict[str, A
 
 
 def _toml(file: Path) -> dict[str, Any]:
+    import tomllib  # here, because there is mostly no such file
+
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)
@@ -283,6 +288,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _nearest(name: str, names: tuple[str, ...]) -> str:
+    import difflib
+
     # The last part alone as well: `min-runs` is meant to be found as `gate.min-runs`.
     close = difflib.get_close_matches(name, names, 1) or [
         known

@@ -5,31 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flakediag.analysis.flaky import Flakes, flakes_of, flaky_tests
 from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.gate import Part, decide, measured, tightened
-from flakediag.analysis.outcomes import Outcomes
 from flakediag.analysis.rates import suite_rates
-from flakediag.analysis.window import Window
 from flakediag.errors import UsageError
 from flakediag.history import History
-from flakediag.location import Location
-from flakediag.model import (
-    Finding,
-    GateDecision,
-    GatePolicy,
-    GateRule,
-    GateStatus,
-    Metric,
-    Ratchet,
-    Scope,
-)
-from flakediag.owners import Ownership, glob, is_owner, no_codeowners
+from flakediag.model import GateRule, GateStatus, Metric, Ratchet
 from flakediag.service import report_of, resolve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from flakediag.analysis.outcomes import Outcomes
+    from flakediag.analysis.window import Window
+    from flakediag.location import Location
+    from flakediag.model import Finding, GateDecision, GatePolicy, Scope
+    from flakediag.owners import Ownership
 
 
 def gate(
@@ -138,6 +134,8 @@ def _of_parts(policy: GatePolicy, ownership: Ownership | None) -> list[GateRule]
     if rules and ownership is None:
         raise ValueError("rules for a path or an owner need to know where tests stand")
     if ownership is not None and ownership.codeowners is None and any(rule.owner is not None for rule in rules):
+        from flakediag.owners import no_codeowners
+
         raise no_codeowners()
     return rules
 
@@ -148,6 +146,8 @@ def _files(outcomes: Outcomes, ownership: Ownership) -> list[tuple[str, ...]]:
 
 
 def _belonging(rule: GateRule, files: list[tuple[str, ...]], ownership: Ownership) -> NDArray[np.bool_]:
+    from flakediag.owners import glob, is_owner
+
     among = np.array([bool(found) for found in files], dtype=np.bool_)
     if rule.path is not None:
         pattern = glob(rule.path)

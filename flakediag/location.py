@@ -10,12 +10,12 @@ Location = Path | str
 
 SCHEMES = ("postgresql", "postgres", "parquet")
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # two letters at least: C:\ is a path
+_ADDRESS = r"(?i)([a-z][a-z0-9+.-]+):"  # two letters at least: C:\ is a path
 
 
 def location(text: str) -> Location:
     """`text` as a path or an address. Raises `ValueError` for an address of a kind that is not known."""
-    address = _ADDRESS.match(text)
+    address = re.match(_ADDRESS, text)
     if address is None:
         return Path(text).expanduser()
     if address[1].lower() in SCHEMES:
@@ -25,15 +25,15 @@ def location(text: str) -> Location:
     raise ValueError(f"is an address that no history can be at: known are files and {', '.join(SCHEMES)}")
 
 
-_USER_AND_PASSWORD = re.compile(r"(://[^:/?#@]*):.*@", re.DOTALL)  # up to the last @: a bare one may be in a password
-_SECRETS = re.compile(r"\b((?:ssl)?password|passcode)=[^&]*", re.IGNORECASE)
+_USER_AND_PASSWORD = r"(?s)(://[^:/?#@]*):.*@"  # up to the last @: a bare one may be in a password
+_SECRETS = r"(?i)\b((?:ssl)?password|passcode)=[^&]*"
 
 
 def shown(place: Location) -> str:
     """`place` for people: an address without its password."""
     if isinstance(place, Path):
         return str(place)
-    return _SECRETS.sub(r"\1=***", _USER_AND_PASSWORD.sub(r"\1:***@", place))
+    return re.sub(_SECRETS, r"\1=***", re.sub(_USER_AND_PASSWORD, r"\1:***@", place))
 
 
 def absolute(place: Location) -> Location:
@@ -41,6 +41,6 @@ def absolute(place: Location) -> Location:
     if isinstance(place, Path):
         return place.resolve()
     scheme, _, rest = place.partition(":")
-    if scheme.lower() == "parquet" and not _ADDRESS.match(rest):
+    if scheme.lower() == "parquet" and not re.match(_ADDRESS, rest):
         return f"{scheme}:{Path(rest).expanduser().resolve()}"
     return place

@@ -11,37 +11,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
-from flakediag.analysis.signature import signature_of
+from flakediag import model
 from flakediag.ci import CiInfo, from_environ
 from flakediag.errors import HistoryError, UsageError
 from flakediag.history import History, Stored
-from flakediag.location import Location
-from flakediag.model import (
-    FileReport,
-    FileStatus,
-    Finding,
-    IngestSummary,
-    InputFile,
-    Report,
-    Run,
-    RunReport,
-    Scope,
-    Verdict,
-)
-from flakediag.redact import Redactor
-from flakediag.report_cache import ReportCache
 
+# What only some of the verbs need is loaded by them: it takes longer than most of what they do.
 if TYPE_CHECKING:
     from flakediag.analysis.window import Window
+    from flakediag.location import Location
+    from flakediag.model import FileReport, Finding, IngestSummary, InputFile, Report, Run, RunReport, Scope
+    from flakediag.redact import Redactor
+    from flakediag.report_cache import ReportCache
 
 DEFAULT_PROJECT = "default"
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
-
-NO_CACHE = ReportCache(None)
 
 CLOCKS_DIFFER = timedelta(days=1)
 """By zones that reports do not name; a run that starts later than that from now was dated by a wrong clock."""
@@ -110,7 +97,9 @@ def ingest(
     A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
+    from flakediag.analysis.signature import signature_of
     from flakediag.junit import read_reports
+    from flakediag.redact import Redactor
 
     ci = from_environ(environ)
     project = info.project or ci.project or _only_project(db)
@@ -123,7 +112,7 @@ def ingest(
 
     def runs() -> Iterator[RunReport]:
         for item in items:
-            if isinstance(item, FileReport):
+            if isinstance(item, model.FileReport):
                 refused.append(item)
             else:
                 report, secrets = redactor.report(place(item, replace(info, project=project), ci, notes))
@@ -141,18 +130,18 @@ def ingest(
         ahead = _take(stream, PARSE_AHEAD)
         if not ahead:
             _tell_passed_over(refused, notes)
-            return IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
+            return model.IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
         with History.open(db, "write") as history:
             stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
             added = {one.run for one in stored if not one.duplicate}
             new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
     _tell_passed_over(refused, notes)
     files = [file for report, one in zip(placed, stored, strict=True) for file in _file_reports(report, one)]
-    return IngestSummary(
+    return model.IngestSummary(
         files=(*files, *refused),
         runs=len(added),
         results=sum(one.results for one in stored),
-        failures=sum(f.failures + f.errors for f in files if f.status is not FileStatus.DUPLICATE),
+        failures=sum(f.failures + f.errors for f in files if f.status is not model.FileStatus.DUPLICATE),
         new_flaky=tuple(sorted(new_flaky)),
         notes=tuple(dict.fromkeys(notes)),
         masked=_sum(secrets for secrets, one in zip(masked, stored, strict=True) if not one.duplicate),
@@ -174,12 +163,13 @@ def explain(
     Raises `UsageError` where nothing was found at the paths.
     """
     from flakediag.junit import read_reports
+    from flakediag.redact import Redactor
 
     redactor = redactor or Redactor()
     ci = from_environ(environ)
     named = replace(info, project=info.project or ci.project)
     for item in read_reports(paths, now=now, stdin=stdin, progress=progress):
-        if isinstance(item, FileReport):
+        if isinstance(item, model.FileReport):
             yield item
         else:
             notes: list[str] = []
@@ -199,7 +189,7 @@ def _collector_held_back() -> Iterator[None]:
 
 
 def _tell_passed_over(files: Iterable[FileReport], notes: list[str]) -> None:
-    passed = [file for file in files if file.status is FileStatus.PASSED_OVER]
+    passed = [file for file in files if file.status is model.FileStatus.PASSED_OVER]
     if passed:
         others = f" and {len(passed) - 1} further files were" if len(passed) > 1 else " was"
         notes.append(f"{passed[0].path}{others} passed over: {passed[0].reason}")
@@ -288,10 +278,10 @@ def _file_reports(report: RunReport, stored: Stored) -> Iterator[FileReport]:
         yield file_report(report, file, _status(file, known), reason, run=stored.run)
 
 
-def _status(file: InputFile, known: set[str]) -> FileStatus:
+def _status(file: InputFile, known: set[str]) -> model.FileStatus:
     if file.digest in known:
-        return FileStatus.DUPLICATE
-    return FileStatus.PARTIAL if file.partial else FileStatus.STORED
+        return model.FileStatus.DUPLICATE
+    return model.FileStatus.PARTIAL if file.partial else model.FileStatus.STORED
 
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
@@ -305,7 +295,7 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
     found: set[str] = set()
     for project in projects:
-        outcomes = history.outcomes(resolve(history, Scope(project=project)))
+        outcomes = history.outcomes(resolve(history, model.Scope(project=project)))
         earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
         if not earlier.all():
             found |= flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))
@@ -319,7 +309,7 @@ def report(
     now: datetime,
     progress: Progress | None = None,
     series: bool = False,
-    cache: ReportCache = NO_CACHE,
+    cache: ReportCache | None = None,
 ) -> Report:
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
     are drawn from as well. A report of the same window that is in the cache is not made again."""
@@ -327,14 +317,14 @@ def report(
     with History.open(db, "read") as history:
         resolved = resolve(history, scope)
         tell(0, 2, "reading the history")
-        fingerprint = None if series else history.fingerprint(resolved)
-        key = None if fingerprint is None else cache.key(fingerprint, resolved)
-        found = cache.get(key) if key is not None else None
+        fingerprint = None if series or cache is None else history.fingerprint(resolved)
+        key = None if fingerprint is None or cache is None else cache.key(fingerprint, resolved)
+        found = cache.get(key) if key is not None and cache is not None else None
         if found is None:
             window = history.window(resolved)
             tell(1, 2, "diagnosing")
             found = _diagnosed(resolved, window, now, series=series)
-            if key is not None:
+            if key is not None and cache is not None:
                 cache.put(key, found)
         tell(2, 2, "done")
         return _told(history, found, scope, resolved, now)
@@ -369,7 +359,7 @@ def _diagnosed(resolved: Scope, window: Window, now: datetime, *, series: bool =
     from flakediag.analysis.series import series_of
 
     found = diagnose(window)
-    return Report(
+    return model.Report(
         generated_at=now.astimezone(UTC),
         project=resolved.project or DEFAULT_PROJECT,
         branch=resolved.branch,
@@ -385,7 +375,7 @@ def _diagnosed(resolved: Scope, window: Window, now: datetime, *, series: bool =
 
 
 def _with_fix(finding: Finding) -> Finding:
-    if finding.verdict is not Verdict.FLAKY or finding.cause is None:
+    if finding.verdict is not model.Verdict.FLAKY or finding.cause is None:
         return finding
     from flakediag.remedies import suggest, with_ways
 
@@ -419,6 +409,8 @@ def resolve(history: History, scope: Scope) -> Scope:
 def _nearest(word: str, known: Sequence[str]) -> str:
     if not known:
         return "nothing is stored yet: flakediag ingest PATH…"
+    from difflib import get_close_matches
+
     close = get_close_matches(word, known, n=3)
     return f"did you mean {' or '.join(close)}?" if close else f"it holds: {', '.join(sorted(known)[:10])}"
 

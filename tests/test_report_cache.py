@@ -32,7 +32,7 @@ def history(folder: Path, rows: list[str] = ROWS) -> Path:
     return folder / "h.db"
 
 
-def made(db: Path, cache: ReportCache = service.NO_CACHE, scope: Scope = Scope()) -> Report:  # noqa: B008
+def made(db: Path, cache: ReportCache | None = None, scope: Scope = Scope()) -> Report:  # noqa: B008
     return service.report(db, scope, now=NOW, cache=cache)
 
 

@@ -11,7 +11,7 @@ from reports import pytest_report, write_runs
 from flakediag import gates, service
 from flakediag.ci import CiInfo
 from flakediag.errors import HistoryError, UsageError
-from flakediag.model import FileStatus, GatePolicy, GateRule, GateStatus, Metric, Scope, Verdict
+from flakediag.model import FileStatus, GatePolicy, GateRule, GateStatus, IngestSummary, Metric, Scope, Verdict
 from flakediag.service import RunInfo
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -29,7 +29,7 @@ def outside_of_any_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(service, "from_environ", lambda environ: CiInfo(provider="git"))
 
 
-def ingest(db: Path, *paths: Path, **info: object) -> service.IngestSummary:
+def ingest(db: Path, *paths: Path, **info: object) -> IngestSummary:
     return service.ingest(db, [str(p) for p in paths], RunInfo(**info), now=NOW, environ={})  # type: ignore[arg-type]
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.outage import outages
-from flakediag.analysis.outcomes import Flags, Outcomes
 from flakediag.analysis.rates import rate_of, suite_rates
 from flakediag.analysis.records import Records
-from flakediag.analysis.verdict import Judgement
 from flakediag.model import Finding, HistorySummary, SuiteRates, Verdict
+
+if TYPE_CHECKING:
+    from flakediag.analysis.outcomes import Flags, Outcomes
+    from flakediag.analysis.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
-from flakediag.analysis.flaky import Flakes
 from flakediag.analysis.rates import rate_of
 from flakediag.model import (
     Finding,
@@ -20,6 +20,9 @@ from flakediag.model import (
     Rate,
     SuiteRates,
 )
+
+if TYPE_CHECKING:
+    from flakediag.analysis.flaky import Flakes
 
 RANKED = (GateStatus.TRIPPED, GateStatus.NOT_ENOUGH_EVIDENCE, GateStatus.PASSED)
 

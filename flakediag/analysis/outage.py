@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flakediag.analysis.outcomes import Outcomes
-from flakediag.model import Run
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from flakediag.analysis.outcomes import Outcomes
+    from flakediag.model import Run
 
 MIN_EXECUTED = 10  # below this many tests a share says little
 OVERWHELMING = 0.8  # of the tests failed: an outage whoever they are

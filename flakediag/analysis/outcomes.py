@@ -7,12 +7,13 @@ wants verdicts (`gate`, `ingest`) does not pay for orders, durations and texts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.model import Identity, Run
+if TYPE_CHECKING:
+    from flakediag.model import Identity, Run
 
 Flags = NDArray[np.bool_]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from math import ceil, log, log1p, sqrt
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from flakediag.analysis.outcomes import Outcomes
 from flakediag.model import Rate, SuiteRates
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flakediag.analysis.outcomes import Outcomes
 
 Z_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution: two-sided 95 %
 

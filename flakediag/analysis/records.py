@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.outage import commits
-from flakediag.analysis.outcomes import Outcomes
 from flakediag.analysis.verdict import CommitOutcomes, Judgement, Memory, judge
+
+if TYPE_CHECKING:
+    from flakediag.analysis.outcomes import Outcomes
 
 LATE = 5  # a test is new when this many runs of the window came before its first
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from flakediag.model import FailureDetail
+if TYPE_CHECKING:
+    from flakediag.model import FailureDetail
 
 LENGTH = 200  # characters of a signature
 READ = 4000  # characters of a message that are looked at

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
+import gc
 import io
 import keyword
 import os
@@ -43,6 +43,10 @@ COMMANDS = {
     "doctor": "Look for damage in the history, repair or salvage it.",
     "completion": "Print the shell's completion script.",
 }
+
+COLLECT_AFTER = 100_000  # new objects
+"""When to look for garbage in cycles. Python's own 700 makes it look a hundred times while the modules are loaded, and
+thousands of times at the results of a report, which are never garbage."""
 
 _SHOWN = 200  # characters of a path that is too long for the file system
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -85,6 +89,8 @@ class FlakediagGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
@@ -237,6 +243,7 @@ _apply(app)
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The entry point: run `argv` (default: the process's own arguments) and exit with an `ExitCode`."""
+    gc.set_threshold(COLLECT_AFTER)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings of libraries are for developers: -W shows them
     for stream in (sys.stdout, sys.stderr):

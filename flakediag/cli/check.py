@@ -6,6 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,9 @@ from flakediag.cli.options import (
 from flakediag.cli.output import opened
 from flakediag.cli.quarantine import PLACE, entries_in_force
 from flakediag.errors import ExitCode
-from flakediag.model import Check
+
+if TYPE_CHECKING:
+    from flakediag.model import Check
 
 
 @make_command(short_help="Judge the failures of a run: known flake, or to be looked at.")

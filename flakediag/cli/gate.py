@@ -119,7 +119,6 @@ def command(
       4  too few runs to say
     """
     from flakediag import gates
-    from flakediag.ratchet import write as write_ratchet
 
     session.flags |= {
         "max_flaky_rate": max_flaky_rate,
@@ -168,8 +167,10 @@ def command(
     )
     if update or reset:
         if decision.runs >= decision.min_runs and all(rate.of for rate in measured.rates.values()):
+            from flakediag import ratchet as stored_ratchet
+
             with opened(session, str(file)) as (stream, _):
-                write_ratchet(measured, stream)
+                stored_ratchet.write(measured, stream)
             session.say(f"stored {file}")
         elif not session.quiet:
             click.echo(

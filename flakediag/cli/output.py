@@ -9,11 +9,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from flakediag.cli.options import Session
 from flakediag.errors import UsageError
 from flakediag.report.format import Options
+
+if TYPE_CHECKING:
+    from flakediag.cli.options import Session
 
 
 @contextlib.contextmanager

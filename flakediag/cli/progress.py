@@ -7,8 +7,10 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from flakediag.cli.options import Session
+if TYPE_CHECKING:
+    from flakediag.cli.options import Session
 
 BETWEEN_DRAWINGS = 0.1  # seconds
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from flakediag.history import runs
 from flakediag.history.runs import id_list
-from flakediag.model import Run
+
+if TYPE_CHECKING:
+    from flakediag.model import Run
 
 _OF_RUNS = """
 SELECT run_id, digest, outcomes, attempts, durations

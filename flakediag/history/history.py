@@ -15,8 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
 from flakediag.errors import HistoryError
-from flakediag.location import Location
-from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, Run, RunReport, Scope
 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
@@ -27,6 +25,8 @@ if TYPE_CHECKING:  # numpy: what only stores does not load it
     from flakediag.history.portable import FormerName, Portable
     from flakediag.history.prune import Dropped, Limits
     from flakediag.history.tests import CountedTest
+    from flakediag.location import Location
+    from flakediag.model import FailureDetail, HistorySummary, Identity, InputFile, Run, RunReport, Scope
 
 BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.outcomes import Flags, OutcomesOnly
-from flakediag.history import windows
+from flakediag.history import names as names_of
 from flakediag.history.bitmaps import unpack
 from flakediag.history.columns import unpack as unpack_numbers
 from flakediag.history.columns import unpack_bytes
@@ -55,7 +55,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> OutcomesOnly:
         )
     }
     sets = _sets(conn, headers.values())
-    names, index_of = windows.names(conn, windows.distinct([ids.astype(np.int32) for ids in sets.values()]))
+    names, index_of = names_of.load(conn, names_of.distinct([ids.astype(np.int32) for ids in sets.values()]))
     failed = _failures(conn, wanted)
     shape = (len(runs), len(names))
     found = OutcomesOnly(

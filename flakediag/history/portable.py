@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flakediag.history import pruned, run_reports, run_results, runs
-from flakediag.history.pruned import PrunedRun
-from flakediag.history.run_results import Columns
 from flakediag.history.values import untext
 from flakediag.model import Identity, InputFile, Run, RunReport
+
+if TYPE_CHECKING:
+    from flakediag.history.pruned import PrunedRun
+    from flakediag.history.run_results import Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

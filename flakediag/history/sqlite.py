@@ -14,8 +14,6 @@ from flakediag.errors import HistoryError
 from flakediag.history import connection, runs
 from flakediag.history.history import History, HistoryCounts, Stored, StoredRun
 from flakediag.history.values import text, unmoment, untext
-from flakediag.history.writer import Writer
-from flakediag.location import Location
 from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunReport, Scope
 
 if TYPE_CHECKING:  # numpy: what only stores does not load it
@@ -28,6 +26,7 @@ if TYPE_CHECKING:  # numpy: what only stores does not load it
     from flakediag.history.prune import Dropped, Limits
     from flakediag.history.pruned import PrunedRun
     from flakediag.history.tests import CountedTest
+    from flakediag.location import Location
 
 
 class SqliteHistory(History):
@@ -54,6 +53,8 @@ class SqliteHistory(History):
     # --- keep ---------------------------------------------------------------------------------------------------
 
     def add_runs(self, reports: Iterable[RunReport], signature_of: Callable[[FailureDetail], str]) -> list[Stored]:
+        from flakediag.history.writer import Writer
+
         stored: list[Stored] = []
         writer: Writer | None = None
         try:

@@ -10,11 +10,11 @@ from functools import lru_cache, partial
 import numpy as np
 
 from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Sealed, Window
-from flakediag.history import details
+from flakediag.history import details, names
 from flakediag.history.columns import NO_DURATION, unpack, unpack_bytes
 from flakediag.history.runs import id_list
 from flakediag.history.values import untext
-from flakediag.model import FailureDetail, Identity, Outcome, Run
+from flakediag.model import FailureDetail, Outcome, Run
 
 _RUN = "SELECT sequence_id, outcomes, attempts, durations FROM run_results WHERE run_id = ?"
 _SEQUENCE = "SELECT tests FROM sequences WHERE id = ?"
@@ -35,7 +35,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullconte
     sequences = {
         number: unpack(conn.execute(_SEQUENCE, (number,)).fetchone()[0]) for number in {row[0] for row in rows.values()}
     }
-    tests, index_of = names(conn, distinct(list(sequences.values())))
+    tests, index_of = names.load(conn, names.distinct(list(sequences.values())))
     indices = {number: index_of[sequence] for number, sequence in sequences.items()}
     sizes = np.array([len(indices[rows[run_id][0]]) if run_id in rows else 0 for run_id in run_ids], dtype=np.int64)
     ends = np.cumsum(sizes)
@@ -72,29 +72,6 @@ def _fill(row: tuple[int, bytes | None, bytes | None, bytes | None], *into: *tup
     if row[3] is not None:
         milliseconds = unpack(row[3])
         np.divide(milliseconds, 1000, out=duration, where=milliseconds != NO_DURATION, casting="unsafe")
-
-
-def distinct(sequences: Sequence[Ints]) -> Ints:
-    """The ids of all tests in these sequences, rising."""
-    seen = np.zeros(max((int(tests.max(initial=-1)) for tests in sequences), default=-1) + 1, dtype=np.bool_)
-    for tests in sequences:
-        seen[tests] = True
-    return np.flatnonzero(seen).astype(np.int32)
-
-
-def names(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
-    """The tests with these ids by name, and the place of each id among them (int32[highest id + 1])."""
-    found = [
-        (Identity(*map(untext, row[1:])), row[0])
-        for row in conn.execute(
-            "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
-            (id_list(ids.tolist()),),
-        )
-    ]
-    found.sort()
-    index_of = np.full(int(ids.max(initial=-1)) + 1, -1, dtype=np.int32)
-    index_of[[test_id for _, test_id in found]] = np.arange(len(found), dtype=np.int32)
-    return tuple(name for name, _ in found), index_of
 
 
 def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, guard: Guard) -> tuple[Failure, ...]:

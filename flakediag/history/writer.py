@@ -11,16 +11,18 @@ import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flakediag.history.bitmaps import bitmap, pack
 from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
-from flakediag.history.pruned import PrunedRun
 from flakediag.history.run_results import Columns, ResultWriter
 from flakediag.history.values import Milliseconds, digest, moment, optional_real, optional_text, order_text, text
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
+
+if TYPE_CHECKING:
+    from flakediag.history.pruned import PrunedRun
 
 _MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
 _SKIPPED = int(Outcome.SKIPPED)

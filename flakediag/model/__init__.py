@@ -20,15 +20,16 @@ _PARTS = {
     "scope": "Scope HistorySummary",
     "ingest": "FileStatus FileReport IngestSummary",
     "redaction": "Redaction",
-    "rates": "Rate SuiteRates",
-    "diagnosis": "Category Partner Evidence Alternative Gap Diagnosis",
-    "signatures": "Boundary Artefact SignatureFinding",
+    "rates": "Metric Rate SuiteRates",
+    "categories": "Verdict Category Boundary",
+    "diagnosis": "Partner Evidence Alternative Gap Diagnosis",
+    "signatures": "Artefact SignatureFinding",
     "fixes": "Savings Cluster Example Fix FixStep",
-    "findings": "Verdict Impact TimelineEntry Finding",
+    "findings": "Impact TimelineEntry Finding",
     "series": "RunPoint RatePoint RanBefore OrderSample Series",
     "report": "Outage Report",
     "fleet": "FailedProject Fleet",
-    "gate": "Metric GateStatus GateRule Ratchet GatePolicy GateResult GateDecision",
+    "gate": "GateStatus GateRule Ratchet GatePolicy GateResult GateDecision",
     "quarantine": "QuarantineEntry QuarantineState QuarantineStanding RunnerSelection",
     "check": "FailureStatus CheckedFailure CheckedRun Check",
     "backtest": "Truth ReplayedFailure ReplayedRun ReplayedRegression Backtest",
@@ -46,6 +47,9 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.backtest import ReplayedRegression as ReplayedRegression
     from flakediag.model.backtest import ReplayedRun as ReplayedRun
     from flakediag.model.backtest import Truth as Truth
+    from flakediag.model.categories import Boundary as Boundary
+    from flakediag.model.categories import Category as Category
+    from flakediag.model.categories import Verdict as Verdict
     from flakediag.model.check import Check as Check
     from flakediag.model.check import CheckedFailure as CheckedFailure
     from flakediag.model.check import CheckedRun as CheckedRun
@@ -53,7 +57,6 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.columns import Results as Results
     from flakediag.model.columns import Told as Told
     from flakediag.model.diagnosis import Alternative as Alternative
-    from flakediag.model.diagnosis import Category as Category
     from flakediag.model.diagnosis import Diagnosis as Diagnosis
     from flakediag.model.diagnosis import Evidence as Evidence
     from flakediag.model.diagnosis import Gap as Gap
@@ -61,7 +64,6 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.findings import Finding as Finding
     from flakediag.model.findings import Impact as Impact
     from flakediag.model.findings import TimelineEntry as TimelineEntry
-    from flakediag.model.findings import Verdict as Verdict
     from flakediag.model.fixes import Cluster as Cluster
     from flakediag.model.fixes import Example as Example
     from flakediag.model.fixes import Fix as Fix
@@ -74,7 +76,6 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.gate import GateResult as GateResult
     from flakediag.model.gate import GateRule as GateRule
     from flakediag.model.gate import GateStatus as GateStatus
-    from flakediag.model.gate import Metric as Metric
     from flakediag.model.gate import Ratchet as Ratchet
     from flakediag.model.ingest import FileReport as FileReport
     from flakediag.model.ingest import FileStatus as FileStatus
@@ -83,6 +84,7 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.quarantine import QuarantineStanding as QuarantineStanding
     from flakediag.model.quarantine import QuarantineState as QuarantineState
     from flakediag.model.quarantine import RunnerSelection as RunnerSelection
+    from flakediag.model.rates import Metric as Metric
     from flakediag.model.rates import Rate as Rate
     from flakediag.model.rates import SuiteRates as SuiteRates
     from flakediag.model.redaction import Redaction as Redaction
@@ -106,7 +108,6 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.series import RunPoint as RunPoint
     from flakediag.model.series import Series as Series
     from flakediag.model.signatures import Artefact as Artefact
-    from flakediag.model.signatures import Boundary as Boundary
     from flakediag.model.signatures import SignatureFinding as SignatureFinding
     from flakediag.model.upkeep import Checkup as Checkup
     from flakediag.model.upkeep import CheckupFinding as CheckupFinding

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-
-class Category(StrEnum):
-    """The causes of intermittent failure that flakediag tells apart."""
-
-    ORDER = "order-dependence"
-    TIMING = "timing"
-    PORT = "port-conflict"
-    NETWORK = "network"
-    RESOURCE = "resource"
-    RANDOMNESS = "randomness"
-    CLOCK = "clock"
-    CONCURRENCY = "concurrency"
-    ENVIRONMENT = "environment"
-    INFRASTRUCTURE = "infrastructure"
-    UNKNOWN = "unknown"
+    from flakediag.model.categories import Category
 
 
 @dataclass(frozen=True, slots=True)

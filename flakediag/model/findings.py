@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from flakediag.model.categories import Boundary, Verdict
     from flakediag.model.diagnosis import Diagnosis
     from flakediag.model.fixes import Fix, Savings
     from flakediag.model.rates import Rate
     from flakediag.model.results import Identity, Outcome
     from flakediag.model.runs import Run
-    from flakediag.model.signatures import Artefact, Boundary, SignatureFinding
-
-
-class Verdict(StrEnum):
-    STABLE = "stable"
-    FLAKY = "flaky"
-    BROKEN = "broken"
-    FIXED = "fixed"
-    NEW = "new"
-    INSUFFICIENT = "insufficient"
+    from flakediag.model.signatures import Artefact, SignatureFinding
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flakediag.model.diagnosis import Category
+    from flakediag.model.categories import Category
     from flakediag.model.rates import Rate
 
 

@@ -11,13 +11,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from flakediag.model.findings import Finding
-    from flakediag.model.rates import Rate
-
-
-class Metric(StrEnum):
-    TESTS = "tests"
-    RUNS = "runs"
-    EXECUTIONS = "executions"
+    from flakediag.model.rates import Metric, Rate
 
 
 class GateStatus(StrEnum):

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Metric(StrEnum):
+    """What the flaky rate is a share of."""
+
+    TESTS = "tests"
+    RUNS = "runs"
+    EXECUTIONS = "executions"
 
 
 @dataclass(frozen=True, slots=True)

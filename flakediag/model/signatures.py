@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from flakediag.model.categories import Boundary
     from flakediag.model.diagnosis import Diagnosis
     from flakediag.model.results import FailureDetail
-
-
-class Boundary(StrEnum):
-    """The boundary of the system under test at which a failure showed."""
-
-    VALIDATION = "validation"
-    DATABASE = "database"
-    AUTHENTICATION = "authentication"
-    QUEUE = "queue"
-    SERIALISATION = "serialisation"
-    HTTP = "http"
-    CACHE = "cache"
-    FILE_SYSTEM = "file-system"
-    EXTERNAL_SERVICE = "external-service"
 
 
 @dataclass(frozen=True, slots=True)

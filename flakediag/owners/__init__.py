@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakediag.errors import UsageError
-from flakediag.model import Identity, Report
 from flakediag.owners.codeowners import CodeOwners, glob, host_of, parse
 from flakediag.owners.places import Checkout, files_of
+
+if TYPE_CHECKING:
+    from flakediag.model import Identity, Report
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Where a file is looked for, in this order: the first one counts, as on either host."""

@@ -12,8 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flakediag.model import Identity
+if TYPE_CHECKING:
+    from flakediag.model import Identity
 
 # Folders without sources of the project: looking through them costs more than all the others together.
 _PASSED_BY = {"node_modules", "venv", "build", "dist", "target", "vendor", "__pycache__", "site-packages"}

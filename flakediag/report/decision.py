@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from flakediag.model import GateDecision, GateResult, GateRule, GateStatus, Metric
-from flakediag.report import document, wording
-from flakediag.report.format import Options
+from flakediag.report import wording
 from flakediag.report.screen import Screen
 from flakediag.report.text import interval, number, percent, plural, visible
+
+if TYPE_CHECKING:
+    from flakediag.report.format import Options
 
 FORMATS = ("text", "json")
 _STATUS = {
@@ -26,6 +28,8 @@ _COUNTED = {
 def write(decision: GateDecision, format_name: str, stream: TextIO, options: Options, limit: int = 20) -> None:
     """Write the decision; the text names at most `limit` offenders of each rule (0: all), the JSON all of them."""
     if format_name == "json":
+        from flakediag.report import document
+
         document.write(document.gate(decision), stream)
     else:
         _text(decision, Screen(stream, options), limit)

@@ -5,30 +5,32 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from flakediag.model import (
-    Artefact,
-    Boundary,
-    Cluster,
-    Diagnosis,
-    FileReport,
-    Finding,
-    Fix,
-    FixStep,
-    GateDecision,
-    GateResult,
-    IngestSummary,
-    Outage,
-    Partner,
-    Rate,
-    Report,
-    Run,
-    Savings,
-    SignatureFinding,
-    TimelineEntry,
-)
 from flakediag.report.text import iso
+
+if TYPE_CHECKING:
+    from flakediag.model import (
+        Artefact,
+        Boundary,
+        Cluster,
+        Diagnosis,
+        FileReport,
+        Finding,
+        Fix,
+        FixStep,
+        GateDecision,
+        GateResult,
+        IngestSummary,
+        Outage,
+        Partner,
+        Rate,
+        Report,
+        Run,
+        Savings,
+        SignatureFinding,
+        TimelineEntry,
+    )
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import BinaryIO, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TextIO, cast
 
-from flakediag.model import Report
+if TYPE_CHECKING:
+    from flakediag.model import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

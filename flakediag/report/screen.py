@@ -1,16 +1,23 @@
-"""Where text meets rich: a console whose width and colour are given, and lines that are never read as markup."""
+"""Where text meets the terminal: lines of a given width and colour, which are never read as markup.
+
+Where nobody watches there is nothing to colour or to wrap. What is printed there is the text as it stands, and rich,
+which takes longer to load than most commands have to say, is left alone.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, TextIO, cast
-
-from rich.console import Console
-from rich.text import Text
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from flakediag.model import Category, Outcome, Verdict
-from flakediag.report.format import Options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from flakediag.report.format import Options
 
 # Colours of the terminal's own palette, so that light and dark themes both keep their contrast.
 VERDICT = {
@@ -27,6 +34,7 @@ OUTCOME = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.ERROR: "
 
 # The beginning of a line, colours aside, behind which GitHub's runner reads a command.
 _COMMAND = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*)(?=::)", re.MULTILINE)
+_CONTROL = re.compile(r"[\t\x07\x08\v\f\r]")  # what rich expands or drops
 
 
 class _Log:
@@ -42,33 +50,27 @@ class _Log:
         return getattr(self._stream, name)
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Let the caller see the BrokenPipeError that rich is handling; its own answer is to exit with 1."""
-        raise
-
-
 class Screen:
     """Prints lines to a stream: wrapped with a hanging indent at `width`, or uncut where nobody watches."""
 
     def __init__(self, stream: TextIO, options: Options) -> None:
         self.width = options.width
-        self.console = _Console(
-            file=cast(TextIO, _Log(stream)),
-            width=options.width or 1_000_000,
-            force_terminal=options.color,
-            force_jupyter=False,
-            color_system="standard" if options.color else None,
-            no_color=not options.color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-            _environ={},  # width and colour are decided by the caller alone
-        )
+        self._stream = cast(TextIO, _Log(stream))
+        self._options = options
+
+    @cached_property
+    def console(self) -> Console:
+        """What draws on a terminal."""
+        from flakediag.report.console import console
+
+        return console(self._stream, self._options)
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0, hang: int = 0) -> None:
         """Print one line made of plain strings and (string, style) pairs; what wraps is indented by `hang` more."""
+        if self._unwatched(parts, indent):
+            return
+        from rich.text import Text
+
         text = Text.assemble(*parts, overflow="fold")
         if self.width is None or indent + text.cell_len <= self.width:
             self._print(text, indent)
@@ -78,15 +80,38 @@ class Screen:
             part.rstrip()
             self._print(part, indent + (hang if number else 0))
 
+    def uncut(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
+        """Print one line that stays one for whoever copies it: the terminal may wrap it, we do not."""
+        if self._unwatched(parts, indent):
+            return
+        from rich.text import Text
+
+        self._print(Text.assemble(*parts), indent)
+
     def verbatim(self, line: str, indent: int) -> None:
-        """Print code or a command: the terminal may wrap it, but it stays one line for whoever copies it."""
-        self._print(Text(line), indent if line else 0)
+        """Print code or a command."""
+        self.uncut(line, indent=indent if line else 0)
+
+    def _unwatched(self, parts: Sequence[str | tuple[str, str]], indent: int = 0) -> bool:
+        """Whether this was all that there is to print these parts: no width, no colour, and nothing to expand."""
+        text = "".join(part if isinstance(part, str) else part[0] for part in parts)
+        if self.width is not None or self._options.color or _CONTROL.search(text):
+            return False
+        self._stream.write(f"{' ' * indent}{text}\n")
+        self._stream.flush()
+        return True
 
     def _print(self, text: Text, indent: int) -> None:
+        from rich.text import Text
+
         self.console.print(Text(" " * indent) + text, soft_wrap=True)
 
     def labelled(self, label: str, label_style: str, text: str, style: str) -> None:
         """A label, and beside it a text without spaces (an id), folded into its own column."""
+        if self._unwatched([label, "  ", text]):
+            return
+        from rich.text import Text
+
         room = None if self.width is None else max(20, self.width - len(label) - 2)
         cut = [text] if room is None else [str(part) for part in Text(text, overflow="fold").wrap(self.console, room)]
         for number, part in enumerate(cut):
@@ -94,7 +119,8 @@ class Screen:
             self.console.print(Text.assemble(beside, "  ", (part, style)), soft_wrap=True)
 
     def blank(self) -> None:
-        self.console.print()
+        if not self._unwatched([]):
+            self.console.print()
 
     def heading(self, text: str, style: str = "bold") -> None:
         self.blank()
@@ -113,11 +139,12 @@ def table(screen: Screen, columns: Sequence[tuple[str, str]], rows: Sequence[Seq
             cell.rjust(width) if side == "right" else cell.ljust(width)
             for cell, width, (_, side) in zip(row, widths, columns, strict=True)
         ]
-        screen.console.print(Text("  ".join(cells).rstrip(), style="bold" if number == 0 else ""), soft_wrap=True)
+        screen.uncut(("  ".join(cells).rstrip(), "bold" if number == 0 else ""))
 
 
 def _shrink(screen: Screen, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, (heading, side) in enumerate(columns):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from rich.cells import cell_len
-from rich.text import Text
 
 from flakediag.model import Category, Finding, Report, Verdict
 from flakediag.report import screen, wording
@@ -118,7 +117,7 @@ def _row(out: Screen, cells: Sequence[str], widths: Sequence[int], styles: tuple
     rank, room, wide_fails, wide_cost = widths
     id_style, last_style = styles
     beside = " " * (room - cell_len(test)) if cell_len(test) <= room else f"\n{' ' * (rank + 2 + room)}"
-    line = Text.assemble(
+    out.uncut(
         (number.rjust(rank), "dim"),
         "  ",
         (test, id_style),
@@ -127,7 +126,6 @@ def _row(out: Screen, cells: Sequence[str], widths: Sequence[int], styles: tuple
         "  ",
         (last, last_style),
     )
-    out.console.print(line, soft_wrap=True)
 
 
 def _cluster(finding: Finding) -> str:

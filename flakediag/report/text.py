@@ -10,8 +10,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from flakediag.model import Rate
+if TYPE_CHECKING:
+    from flakediag.model import Rate
 
 # Cc control, Cf invisible format (bidi, zero width), Cs lone surrogate, Zl/Zp line ends, Co/Cn nobody knows.
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"}

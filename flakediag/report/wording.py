@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from flakediag.model import (
-    Category,
-    Cluster,
-    Diagnosis,
-    Evidence,
-    Finding,
-    FixStep,
-    Gap,
-    Partner,
-    Report,
-    Savings,
-    Verdict,
-)
+from flakediag.model import Category, Verdict
 from flakediag.report.text import commit, day, listed, minutes, number, odds, percent, plural, visible, with_interval
+
+if TYPE_CHECKING:
+    from flakediag.model import Cluster, Diagnosis, Evidence, Finding, FixStep, Gap, Partner, Report, Savings
 
 SHOWN_APART = (Verdict.BROKEN, Verdict.FIXED, Verdict.NEW, Verdict.INSUFFICIENT)
 HEADINGS = {

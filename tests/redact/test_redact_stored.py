@@ -15,7 +15,7 @@ from flakediag import checks, service
 from flakediag.ci import CiInfo
 from flakediag.cli.app import app
 from flakediag.history import History
-from flakediag.model import Redaction, Scope
+from flakediag.model import IngestSummary, Redaction, Scope
 from flakediag.redact import Redactor
 
 NOW = datetime(2026, 3, 30, tzinfo=UTC)
@@ -45,14 +45,14 @@ def write_report(folder: Path, day: int, token: str | None) -> Path:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[tuple[Path, service.IngestSummary]]:
+def history(tmp_path: Path) -> Iterator[tuple[Path, IngestSummary]]:
     db = tmp_path / "history.db"
     paths = [str(write_report(tmp_path, day, TOKENS[day // 3 % 2] if day % 3 == 0 else None)) for day in range(1, 21)]
     info = service.RunInfo(commit="c" * 40, branch="main")
     yield db, service.ingest(db, paths, info, now=NOW, environ={})
 
 
-def test_no_secret_is_stored_and_each_is_counted(history: tuple[Path, service.IngestSummary]) -> None:
+def test_no_secret_is_stored_and_each_is_counted(history: tuple[Path, IngestSummary]) -> None:
     db, summary = history
     assert summary.masked == {"github-token": 12, "password": 6}
     with closing(History.open(db)) as opened:
@@ -64,7 +64,7 @@ def test_no_secret_is_stored_and_each_is_counted(history: tuple[Path, service.In
 
 
 def test_one_signature_whatever_the_token_and_the_port_is_still_seen(
-    history: tuple[Path, service.IngestSummary],
+    history: tuple[Path, IngestSummary],
 ) -> None:
     found = service.show(history[0], "test_login", Scope(), now=NOW)
     assert [s.text for s in found.signatures] == ["AssertionError: no access with <redacted:github-token>"]
@@ -72,7 +72,7 @@ def test_one_signature_whatever_the_token_and_the_port_is_still_seen(
 
 
 def test_check_recognises_a_known_flake_by_its_masked_failure(
-    history: tuple[Path, service.IngestSummary], tmp_path: Path
+    history: tuple[Path, IngestSummary], tmp_path: Path
 ) -> None:
     run = write_report(tmp_path, 25, "ghp_" + "n3w" * 12)
     [checked] = checks.check(
@@ -81,7 +81,7 @@ def test_check_recognises_a_known_flake_by_its_masked_failure(
     assert [failure.blocks for failure in checked.failures] == [False]
 
 
-def test_a_known_report_counts_nothing_again(history: tuple[Path, service.IngestSummary], tmp_path: Path) -> None:
+def test_a_known_report_counts_nothing_again(history: tuple[Path, IngestSummary], tmp_path: Path) -> None:
     again = service.ingest(history[0], [str(tmp_path / "run-03.xml")], service.RunInfo(), now=NOW, environ={})
     assert (again.runs, again.masked) == (0, {})
 
