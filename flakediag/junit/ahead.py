@@ -105,8 +105,11 @@ def _read_all(sources: Sequence[Source], read: Read) -> Iterator[_Sent | None]:
                 yield None
                 continue
             tests = outcome.results.tests
-            new = [test for test in dict.fromkeys(tests) if test not in known]
-            known.update(zip(new, count(len(known))))
-            numbers.extend(map(known.__getitem__, tests))
+            try:
+                numbers = array("i", map(known.__getitem__, tests))
+            except KeyError:
+                new = [test for test in dict.fromkeys(tests) if test not in known]
+                known.update(zip(new, count(len(known))))
+                numbers = array("i", map(known.__getitem__, tests))
             outcome.results = outcome.results.of_tests(())
         yield _Sent(outcome, numbers, new)
