@@ -278,7 +278,7 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
     found: set[str] = set()
     for project in projects:
-        outcomes = history.outcomes(resolve(history, model.Scope(project=project)))
+        outcomes = history.outcomes(resolve(history, model.Scope(project=project)), failing_only=True)
         earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
         if not earlier.all():
             found |= flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))

@@ -166,8 +166,12 @@ class History(ABC):
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
 
     @abstractmethod
-    def outcomes(self, scope: Scope) -> Outcomes:
-        """What became of each test in each run in scope, which costs much less than the whole window."""
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
+        """What became of each test in each run in scope, which costs much less than the whole window.
+
+        Tests stand by identity. With `failing_only` nobody will ask for the name of a test that never failed in scope:
+        it may be missing (an identity of empty texts), and the tests may stand in any order.
+        """
 
     def fingerprint(self, scope: Scope) -> bytes | None:
         """A digest of everything that `window` would hold; None where making it would cost as much as the window."""

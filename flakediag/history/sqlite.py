@@ -161,12 +161,12 @@ class SqliteHistory(History):
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1], self._translated)
 
-    def outcomes(self, scope: Scope) -> Outcomes:
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.history import outcomes
 
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
-            return outcomes.load(conn, newest_first[::-1])
+            return outcomes.load(conn, newest_first[::-1], failing_only=failing_only)
 
     def fingerprint(self, scope: Scope) -> bytes:
         from flakediag.history import fingerprint

@@ -194,7 +194,7 @@ class ServerHistory(History):
 
         return self._server.transact(lambda conn: windows.load(conn, reading.heads_in(conn, scope)[::-1]))
 
-    def outcomes(self, scope: Scope) -> Outcomes:
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.history.server import outcomes
 
         return self._server.transact(lambda conn: outcomes.load(conn, reading.heads_in(conn, scope)[::-1]))
