@@ -33,7 +33,7 @@ class _Counted(NamedTuple):
             for test in tests:
                 failed = test in self.failed
                 last_failed = self.started if failed else None
-                yield test, test in self.executed, test in self.skipped, failed, self.started, self.started, last_failed
+                yield test, test in self.executed, failed, test in self.skipped, self.started, self.started, last_failed
 
 
 class Counters:
