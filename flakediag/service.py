@@ -269,7 +269,7 @@ def _status(file: InputFile, known: set[str]) -> model.FileStatus:
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
     """The tests that are flaky with the added runs and were not without them."""
-    if not added or not history.has_failures():  # numpy need not be loaded for that
+    if not added or not history.may_hold_flakes():  # numpy need not be loaded for that
         return set()
     import numpy as np
 

@@ -147,8 +147,8 @@ class History(ABC):
         stand by path, and an earlier attempt that did not fail comes back as passed, without duration.
         """
 
-    def has_failures(self) -> bool:
-        """Whether any attempt failed; cheaper than counting them."""
+    def may_hold_flakes(self) -> bool:
+        """Whether any test could be flaky; cheaper than to say which. False is certain."""
         return self.counts().failures > 0
 
     @abstractmethod

@@ -120,9 +120,11 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             return run_reports.load(conn, run_id)
 
-    def has_failures(self) -> bool:
+    def may_hold_flakes(self) -> bool:
+        from flakediag.history import suspects
+
         with self._snapshot() as conn:
-            return conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+            return suspects.any_test(conn)
 
     def counts(self) -> HistoryCounts:
         with self._snapshot() as conn:

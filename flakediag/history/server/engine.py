@@ -160,7 +160,7 @@ class ServerHistory(History):
 
         return self._server.transact(lambda conn: moving.report(conn, run_id))
 
-    def has_failures(self) -> bool:
+    def may_hold_flakes(self) -> bool:
         query = "SELECT 1 FROM flakediag.failures LIMIT 1"
         return self._server.transact(lambda conn: conn.execute(query).fetchone() is not None)
 
