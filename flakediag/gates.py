@@ -53,7 +53,7 @@ def gate(
         if policy.baseline is not None:
             scope = _beside(history, scope, policy.baseline)
         resolved = resolve(history, scope)
-        outcomes = history.outcomes(resolved)
+        outcomes = history.outcomes(resolved, failing_only=not any(map(_of_part, policy.rules)))
         there = _flaky_on(history, resolved, policy.baseline)
         flakes = flakes_of(outcomes)
         if causes and flakes.tests:
@@ -81,7 +81,7 @@ def _flaky_on(history: History, resolved: Scope, branch: str | None) -> frozense
     """The tests that are flaky on the branch, None where the history holds no run of it."""
     if branch is None or branch not in history.branches(resolved.project):
         return None
-    return flaky_tests(history.outcomes(replace(resolved, branch=branch)))
+    return flaky_tests(history.outcomes(replace(resolved, branch=branch), failing_only=True))
 
 
 def _beside(history: History, scope: Scope, baseline: str) -> Scope:
@@ -130,7 +130,7 @@ def belonging(window: Window, policy: GatePolicy, ownership: Ownership | None) -
 
 def _of_parts(policy: GatePolicy, ownership: Ownership | None) -> list[GateRule]:
     """The rules for a path or an owner, once it is known that they can be applied."""
-    rules = [rule for rule in policy.rules if rule.path is not None or rule.owner is not None]
+    rules = list(filter(_of_part, policy.rules))
     if rules and ownership is None:
         raise ValueError("rules for a path or an owner need to know where tests stand")
     if ownership is not None and ownership.codeowners is None and any(rule.owner is not None for rule in rules):
@@ -138,6 +138,10 @@ def _of_parts(policy: GatePolicy, ownership: Ownership | None) -> list[GateRule]
 
         raise no_codeowners()
     return rules
+
+
+def _of_part(rule: GateRule) -> bool:
+    return rule.path is not None or rule.owner is not None
 
 
 def _files(outcomes: Outcomes, ownership: Ownership) -> list[tuple[str, ...]]:

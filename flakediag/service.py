@@ -286,7 +286,7 @@ def _status(file: InputFile, known: set[str]) -> model.FileStatus:
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
     """The tests that are flaky with the added runs and were not without them."""
-    if not added or not history.has_failures():  # numpy need not be loaded for that
+    if not added or not history.may_hold_flakes():  # numpy need not be loaded for that
         return set()
     import numpy as np
 
@@ -295,7 +295,7 @@ def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> se
 
     found: set[str] = set()
     for project in projects:
-        outcomes = history.outcomes(resolve(history, model.Scope(project=project)))
+        outcomes = history.outcomes(resolve(history, model.Scope(project=project)), failing_only=True)
         earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
         if not earlier.all():
             found |= flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))

@@ -33,7 +33,8 @@ class Flakes:
 def verdicts_of(outcomes: Outcomes, counted: Flags) -> dict[int, Judgement]:
     """The verdict on each test that failed in a run that counts; the others are stable and not listed."""
     records = Records(outcomes)
-    tests = np.flatnonzero((outcomes.failed & counted[:, None]).any(axis=0)).tolist()
+    failed = outcomes.failed if counted.all() else outcomes.failed[counted]
+    tests = np.flatnonzero(failed.any(axis=0)).tolist()
     judged = ((test, records.judge(test, counted)) for test in tests)
     return {test: judgement for test, judgement in judged if judgement is not None}
 
@@ -52,7 +53,7 @@ def flakes_of(outcomes: Outcomes) -> Flakes:
     flaky[list(found)] = True
     tests = sorted(
         (_finding(outcomes, test, judgement, counted) for test, judgement in found.items()),
-        key=lambda finding: (-finding.failures, finding.id),
+        key=lambda finding: (-finding.failures, finding.id, finding.test),
     )
     return Flakes(
         summary=summary_of(outcomes),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import ceil, log, log1p, sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from flakediag.model import Rate, SuiteRates
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from flakediag.analysis.outcomes import Outcomes
@@ -51,7 +52,8 @@ def suite_rates(
     the part of the suite that is looked at as if it were all (then `flaky_runs` is of the runs in which it executed).
     A run is red where a test ended failed; it is red only by flakes where every test that ended failed is flaky.
     """
-    executed, ended_failed, failed = (part[counted] for part in (whole.executed, whole.ended_failed, whole.failed))
+    parts = (whole.executed, whole.ended_failed, whole.failed)
+    executed, ended_failed, failed = parts if counted.all() else (part[counted] for part in parts)
     runs = int(counted.sum())
     if among is not None:
         executed, ended_failed, failed = (part[:, among] for part in (executed, ended_failed, failed))
@@ -70,9 +72,11 @@ def rates_of(
     """The three figures from bool[R, T] of the runs that count and bool[T]; the red runs are a share of `runs`."""
     active = executed.any(axis=0)
     red = ended_failed.any(axis=1)
-    red_otherwise = ended_failed[:, ~flaky].any(axis=1)
+    red_otherwise = (ended_failed & ~flaky).any(axis=1)
     return SuiteRates(
         flaky_tests=rate_of(int((flaky & active).sum()), int(active.sum())),
         flaky_runs=rate_of(int((red & ~red_otherwise).sum()), runs),
-        flaky_executions=rate_of(int((attempt_failed & executed)[:, flaky].sum()), int(executed.sum())),
+        flaky_executions=rate_of(
+            int((attempt_failed[:, flaky] & executed[:, flaky]).sum()), int(np.count_nonzero(executed))
+        ),
     )

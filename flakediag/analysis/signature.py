@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from flakediag.expressions import expression
+
 if TYPE_CHECKING:
     from flakediag.model import FailureDetail
 
@@ -27,7 +29,7 @@ _ROOTS = (
     "home|Users|root|opt|usr|etc|var|builds?|workspace|w|__w|mnt|srv|proc|run|app|github|data|nix|Library|code|src|"
     "project|repo|go|runner|agent|private|media|c|d"
 )
-_MASKS = re.compile(
+_MASKS = expression(
     rf"""
       (?P<uuid>(?<!{_HEX}){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}(?!{_HEX}))
     | (?P<time>
@@ -50,16 +52,16 @@ _MASKS = re.compile(
     """,
     re.VERBOSE,
 )
-_SOLID = re.compile(r"[A-Za-z0-9]+")
-_ALL_HEX = re.compile(r"[0-9a-fA-F]+")
+_SOLID = expression(r"[A-Za-z0-9]+")
+_ALL_HEX = expression(r"[0-9a-fA-F]+")
 # Digits at the end of a word count things (worker1); a digit or two between letters belongs to a name (opentest4j).
-_DIGITS = re.compile(r"(?<![A-Za-z])\d+|\d{3,}|\d+(?![A-Za-z])")
-_NAMES = re.compile(  # names that end in digits and are no numbers
+_DIGITS = expression(r"(?<![A-Za-z])\d+|\d{3,}|\d+(?![A-Za-z])")
+_NAMES = expression(  # names that end in digits and are no numbers
     r"(?:utf|ascii|latin|http|sha|md|base|int|uint|float|double|x|ipv|oauth|log|i|u|f|h|ec|python|py|es|web)\d{1,3}",
     re.IGNORECASE,
 )
 # Nothing but the framework speaks here: the next lines say what happened.
-_HEADER = re.compile(
+_HEADER = expression(
     r"""(?:
         expect\(.{0,200}
       | assertion\ `?.{0,60}`\ failed:?
@@ -77,7 +79,7 @@ _GENERIC_TYPES = frozenset(
 _EMPTY_MESSAGES = frozenset(
     {"", "failed", "failure", "error", "fail", "null", "none", "test failed", "assertion failed"}
 )
-_NOISE = re.compile(
+_NOISE = expression(
     r"""\s*(?:
         $ | ===\ | ---\ (?:FAIL|PASS) | at\s+\S+[(:] | File\ " | Traceback\  | \.\.\.\ \d+\ more | Stack\ ?trace
       | goroutine\ \d | [-=_*~ ]{4,}$ | \d+\)\s | ●\s | FAIL\b | \#\ [^\s:]+:\d
@@ -86,7 +88,7 @@ _NOISE = re.compile(
     )""",
     re.VERBOSE,
 )
-_SPEAKS = re.compile(
+_SPEAKS = expression(
     r"""
         (?:^|[.\s])[A-Za-z_$][\w$]{0,120}(?:Error|Exception|Failure|Violation|Fault|Panic|Refused)\b
       | ^panic: | ^fatal\ error: | \bexpected\b | \bwant(?:ed)?\b | \bassert

@@ -26,6 +26,8 @@ CLEAN, FAILING, FLAKY = range(3)
 Counts = NDArray[np.int64]
 Logs = NDArray[np.float64]
 
+_AT_ONCE = 64  # boundaries whose segments are weighed together
+
 
 @dataclass(frozen=True, slots=True)
 class CommitOutcomes:
@@ -167,9 +169,10 @@ def _last_segment(history: Sequence[CommitOutcomes], memory: Memory) -> tuple[li
     for end in range(known + 1, count + 1):
         options = chain.options(reach, end)
         weight[end] = np.logaddexp.reduce(options, axis=0)
-        since = options.argmax(axis=0)
         if end < count:
             reach[end] = chain.change + np.logaddexp.reduce(weight[end][:, None] + chain.follow, axis=0)
+        else:
+            since = options.argmax(axis=0)
     memory.stretches, memory.weight, memory.reach = chain.stretches, weight, reach
     posterior = np.exp(weight[count] - np.logaddexp.reduce(weight[count]))
     start = chain.starts[int(since[int(posterior.argmax())])]
@@ -199,6 +202,8 @@ class _Chain:
         self._kept = np.concatenate(([0], np.cumsum(np.array(gaps) + 1)))  # boundaries, merged ones included
         most = 1 << int(self._tried[-1]).bit_length()  # few sizes, so that the tables are made once
         self._flaky = _flaky_likelihood(most, *figures["flaky_prior"])
+        self._ends = range(0)
+        self._segments, self._inside = np.empty((0, 0, 3)), np.empty((0, 0, 1))
 
     def reach(self) -> Logs:
         """float64[boundaries, 3]: the weight of starting a segment of a kind there, filled in for the first one."""
@@ -208,12 +213,26 @@ class _Chain:
 
     def options(self, reach: Logs, end: int) -> Logs:
         """float64[end, 3]: the weight of a last segment of each kind from each boundary up to this one."""
-        k, n = self._failed[end] - self._failed[:end], self._tried[end] - self._tried[:end]
-        likelihood = np.stack([np.where(k == 0, 0.0, -inf), np.where(k == n, 0.0, -inf), self._flaky(k, n)], axis=1)
-        # One change at the cut, none at the boundaries inside the segment.
-        inside: Logs = (self._stay * (self._kept[end] - self._kept[:end] - 1))[:, None]
-        found: Logs = reach[:end] + likelihood + inside
+        if end not in self._ends:
+            self._weigh(range(end, min(end + _AT_ONCE, len(self._kept))))
+        place = self._ends.index(end)
+        found: Logs = reach[:end] + self._segments[place, :end] + self._inside[place, :end]
         return found
+
+    def _weigh(self, ends: range) -> None:
+        """What the segments that end at these boundaries weigh by themselves, from every boundary: many at once cost
+        hardly more than one."""
+        last, first = slice(ends.start, ends.stop), slice(0, ends.stop - 1)
+        # A segment that would end before it starts is never looked at.
+        k = np.maximum(self._failed[last, None] - self._failed[None, first], 0)
+        n = np.maximum(self._tried[last, None] - self._tried[None, first], k)
+        self._segments = np.empty((*k.shape, 3))
+        self._segments[:, :, CLEAN] = np.where(k == 0, 0.0, -inf)
+        self._segments[:, :, FAILING] = np.where(k == n, 0.0, -inf)
+        self._segments[:, :, FLAKY] = self._flaky(k, n)
+        # One change at the cut, none at the boundaries inside the segment.
+        self._inside = (self._stay * (self._kept[last, None] - self._kept[None, first] - 1))[:, :, None]
+        self._ends = ends
 
 
 @dataclass(frozen=True, slots=True)

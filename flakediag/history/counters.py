@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _ENOUGH = 200_000  # results whose counts are held in memory before they are written
@@ -26,6 +27,14 @@ class _Counted(NamedTuple):
     skipped: set[int]
     failed: set[int]
 
+    def rows(self) -> Iterator[tuple[int | None, ...]]:
+        """What this run alone adds, by test."""
+        for tests in (self.executed, self.skipped - self.executed):
+            for test in tests:
+                failed = test in self.failed
+                last_failed = self.started if failed else None
+                yield test, test in self.executed, failed, test in self.skipped, self.started, self.started, last_failed
+
 
 class Counters:
     """Gathers what several runs add, because most of them add to the same tests."""
@@ -39,15 +48,7 @@ class Counters:
         """Count one run that started `started` seconds after 1970."""
         if len(executed) + len(skipped) >= _ENOUGH:  # enough by itself, and too much to be held a second time
             self.flush()
-            self._conn.executemany(
-                _ADD,
-                (
-                    (test, int(test in executed), int(test in skipped), int(test in failed), started, started)
-                    + ((started,) if test in failed else (None,))
-                    for tests in (executed, skipped - executed)
-                    for test in tests
-                ),
-            )
+            self._conn.executemany(_ADD, _Counted(started, executed, skipped, failed).rows())
             return
         self._pending.append(_Counted(started, executed, skipped, failed))
         self._held += len(executed) + len(skipped)
@@ -55,6 +56,13 @@ class Counters:
             self.flush()
 
     def flush(self) -> None:
+        rows = self._pending[0].rows() if len(self._pending) == 1 else self._together()
+        self._conn.executemany(_ADD, rows)
+        self._pending.clear()
+        self._held = 0
+
+    def _together(self) -> Iterator[tuple[int | None, ...]]:
+        """What the pending runs add, each test once."""
         executions: Counter[int] = Counter()
         failures: Counter[int] = Counter()
         skips: Counter[int] = Counter()
@@ -70,12 +78,5 @@ class Counters:
             first = seen | first
             last |= seen
             last_failed.update(dict.fromkeys(run.failed, run.started))
-        self._conn.executemany(
-            _ADD,
-            [
-                (test, executions[test], failures[test], skips[test], first[test], last[test], last_failed.get(test))
-                for test in last
-            ],
-        )
-        self._pending.clear()
-        self._held = 0
+        for test in last:
+            yield test, executions[test], failures[test], skips[test], first[test], last[test], last_failed.get(test)

@@ -147,8 +147,8 @@ class History(ABC):
         stand by path, and an earlier attempt that did not fail comes back as passed, without duration.
         """
 
-    def has_failures(self) -> bool:
-        """Whether any attempt failed; cheaper than counting them."""
+    def may_hold_flakes(self) -> bool:
+        """Whether any test could be flaky; cheaper than to say which. False is certain."""
         return self.counts().failures > 0
 
     @abstractmethod
@@ -166,8 +166,12 @@ class History(ABC):
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
 
     @abstractmethod
-    def outcomes(self, scope: Scope) -> Outcomes:
-        """What became of each test in each run in scope, which costs much less than the whole window."""
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
+        """What became of each test in each run in scope, which costs much less than the whole window.
+
+        Tests stand by identity. With `failing_only` nobody will ask for the name of a test that never failed in scope:
+        it may be missing (an identity of empty texts), and the tests may stand in any order.
+        """
 
     def fingerprint(self, scope: Scope) -> bytes | None:
         """A digest of everything that `window` would hold; None where making it would cost as much as the window."""

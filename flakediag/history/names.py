@@ -1,9 +1,9 @@
-"""The tests of a window: which there are, their names, and the place of each among them."""
+"""The tests of a window: which there are, their names, and the place of each of them."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from flakediag.history.values import untext
 from flakediag.model import Identity
 
 Ints = NDArray[np.int32]
+NAMELESS = Identity("", "")
 
 
 def distinct(sequences: Sequence[Ints]) -> Ints:
@@ -25,14 +26,32 @@ def distinct(sequences: Sequence[Ints]) -> Ints:
 
 def load(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these ids by name, and the place of each id among them (int32[highest id + 1])."""
-    found = [
-        (Identity(*map(untext, row[1:])), row[0])
-        for row in conn.execute(
-            "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
-            (id_list(ids.tolist()),),
-        )
-    ]
-    found.sort()
-    index_of = np.full(int(ids.max(initial=-1)) + 1, -1, dtype=np.int32)
-    index_of[[test_id for _, test_id in found]] = np.arange(len(found), dtype=np.int32)
-    return tuple(name for name, _ in found), index_of
+    found = sorted((name, test_id) for test_id, name in _read(conn, ids))
+    return tuple(name for name, _ in found), _places([test_id for _, test_id in found])
+
+
+def none(ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
+    """These tests without their names, by id, and the place of each id among them."""
+    return (NAMELESS,) * len(ids), _places(ids)
+
+
+def some(conn: sqlite3.Connection, ids: Ints, wanted: NDArray[np.int64]) -> tuple[Identity, ...]:
+    """These tests by id, with the names of those at the places `wanted`."""
+    named = dict(_read(conn, ids[wanted]))
+    return tuple([named.get(test_id, NAMELESS) for test_id in ids.tolist()])
+
+
+def _read(conn: sqlite3.Connection, ids: Ints) -> Iterator[tuple[int, Identity]]:
+    rows = conn.execute(
+        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
+        (id_list(ids.tolist()),),
+    )
+    for test_id, *texts in rows:
+        yield test_id, Identity(*map(untext, texts))
+
+
+def _places(ids: Ints | list[int]) -> Ints:
+    numbers = np.asarray(ids, dtype=np.int32)
+    places = np.full(int(numbers.max(initial=-1)) + 1, -1, dtype=np.int32)
+    places[numbers] = np.arange(len(numbers), dtype=np.int32)
+    return places

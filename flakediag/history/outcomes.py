@@ -7,8 +7,9 @@ header tell. The results of the others (producers that write a test several time
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +44,8 @@ class _Failed(NamedTuple):
     attempt: Numbers
 
 
-def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> OutcomesOnly:
-    """The outcomes of these stored runs, oldest first."""
+def load(conn: sqlite3.Connection, runs: Sequence[Run], *, failing_only: bool = False) -> OutcomesOnly:
+    """The outcomes of these stored runs, oldest first; with `failing_only`, other tests have no name."""
     wanted = id_list(run.id for run in runs if run.id is not None)
     headers = {
         row[0]: _Header(*row)
@@ -55,7 +56,9 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> OutcomesOnly:
         )
     }
     sets = _sets(conn, headers.values())
-    names, index_of = names_of.load(conn, names_of.distinct([ids.astype(np.int32) for ids in sets.values()]))
+    ids = names_of.distinct([ids.astype(np.int32) for ids in sets.values()])
+    names, index_of = names_of.none(ids) if failing_only else names_of.load(conn, ids)
+    rows = {number: _row(index_of[members], len(names)) for number, members in sets.items()}  # few: most runs share one
     failed = _failures(conn, wanted)
     shape = (len(runs), len(names))
     found = OutcomesOnly(
@@ -74,12 +77,14 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> OutcomesOnly:
         if header.results != len(executed) + len(skipped) or header.skipped != len(skipped):
             _from_results(conn, header.run_id, found, place, index_of, mine)
             continue
-        found.executed[place, index_of[executed]] = True
+        found.executed[place] = rows[header.executed_set]
         if mine is not None:
-            ended = _ended(header, mine)
-            found.failed[place, index_of[mine.test]] = True
-            found.ended_failed[place, index_of[mine.test[ended]]] = True
-            found.recovered[place] = found.failed[place] & ~found.ended_failed[place]
+            tests = index_of[mine.test]
+            found.failed[place, tests] = True
+            found.ended_failed[place, tests[_ended(header, mine)]] = True
+            found.recovered[place, tests] = ~found.ended_failed[place, tests]
+    if failing_only:
+        return replace(found, tests=names_of.some(conn, ids, np.flatnonzero(found.failed.any(axis=0))))
     return found
 
 
@@ -92,15 +97,24 @@ def _sets(conn: sqlite3.Connection, headers: Iterable[_Header]) -> dict[int, Num
     return {number: unpack(members) for number, members in rows}
 
 
+def _row(places: NDArray[np.int32], tests: int) -> Flags:
+    """bool[tests]: a set of tests, given by their places."""
+    row = np.zeros(tests, dtype=np.bool_)
+    row[places] = True
+    return row
+
+
 def _failures(conn: sqlite3.Connection, wanted: str) -> dict[int, _Failed]:
     """The failed attempts of each run that has any."""
-    rows: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for run_id, *attempt in conn.execute(
+    rows = conn.execute(
         "SELECT run_id, test_id, position, attempt FROM failures WHERE run_id IN (SELECT value FROM json_each(?))",
         (wanted,),
-    ):
-        rows[run_id].append(tuple(attempt))
-    return {run_id: _Failed(*np.array(attempts, dtype=np.int64).T) for run_id, attempts in rows.items()}
+    )
+    numbers = np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, 4)
+    numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
+    run_ids, starts = np.unique(numbers[:, 0], return_index=True)
+    parts = np.split(numbers[:, 1:], starts[1:])
+    return {run_id: _Failed(*part.T) for run_id, part in zip(run_ids.tolist(), parts, strict=False)}
 
 
 def _ended(header: _Header, failed: _Failed) -> Flags:

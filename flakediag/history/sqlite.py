@@ -120,9 +120,11 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             return run_reports.load(conn, run_id)
 
-    def has_failures(self) -> bool:
+    def may_hold_flakes(self) -> bool:
+        from flakediag.history import suspects
+
         with self._snapshot() as conn:
-            return conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+            return suspects.any_test(conn)
 
     def counts(self) -> HistoryCounts:
         with self._snapshot() as conn:
@@ -161,12 +163,12 @@ class SqliteHistory(History):
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1], self._translated)
 
-    def outcomes(self, scope: Scope) -> Outcomes:
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.history import outcomes
 
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
-            return outcomes.load(conn, newest_first[::-1])
+            return outcomes.load(conn, newest_first[::-1], failing_only=failing_only)
 
     def fingerprint(self, scope: Scope) -> bytes:
         from flakediag.history import fingerprint

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from flakediag.expressions import expression
 from flakediag.history.columns import NO_DURATION
 from flakediag.model import Order, Run
 
 # SQLite's tools cut text at a NUL, and neither SQLite nor PostgreSQL takes half a surrogate pair. Reports have both.
 # Such a character is written as U+FDD0 (which Unicode sets aside for a program's own use) and four hex digits.
 _MARK = "\ufdd0"
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff\ufdd0]")
-_MARKED = re.compile(_MARK + "([0-9a-f]{4})")
+_UNSTORABLE = expression("[\x00\ud800-\udfff\ufdd0]")
+_MARKED = expression(_MARK + "([0-9a-f]{4})")
 
 _REMEMBERED = 10_000  # durations
 _LONGEST = 2**31 / 1000 - 1  # 24 days in seconds; more is a mad report, and would overflow 32 bits of milliseconds
@@ -92,3 +92,8 @@ def digest(*parts: bytes) -> bytes:
         hashed.update(b"%d:" % len(part))
         hashed.update(part)
     return hashed.digest()
+
+
+def digest_of(said: bytes) -> bytes:
+    """The same of parts that stand in one already, each behind its length and a colon."""
+    return blake2b(said, digest_size=16).digest()

@@ -18,7 +18,16 @@ from flakediag.history.counters import Counters
 from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
 from flakediag.history.run_results import Columns, ResultWriter
-from flakediag.history.values import Milliseconds, digest, moment, optional_real, optional_text, order_text, text
+from flakediag.history.values import (
+    Milliseconds,
+    digest,
+    digest_of,
+    moment,
+    optional_real,
+    optional_text,
+    order_text,
+    text,
+)
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
 
 if TYPE_CHECKING:
@@ -113,9 +122,8 @@ class Writer:
             unknown = dict.fromkeys(test for test in results.tests if test not in known)
             if len(unknown) >= _MANY:
                 self._find_tests(project, unknown)
-            else:
-                for test in unknown:
-                    self._find_test(project, test)
+            for test in unknown:
+                self._test(project, test)
             tests = array("i", map(known.__getitem__, results.tests))
         outcomes = results.outcomes
         special = [(position, tests[position], results[position]) for position in results.special()]
@@ -216,21 +224,37 @@ class Writer:
         return found
 
     def _find_tests(self, project: int, tests: Collection[Identity]) -> None:
-        """The same for many tests with a few statements; a test with a former name is left to `_find_test`."""
-        texts = {key: (test, names) for test in tests for names, key in (names_of(project, test),)}
+        """The same for many tests with a few statements; a test with a former name is left to `_find_test`.
+
+        New tests are numbered here, as SQLite would, and stored by rising digest: both the table and the index grow at
+        their ends, and nothing has to be read back.
+        """
+        of_key = {names_of(project, test)[1]: test for test in tests}
         renamed = {key for (key,) in self._conn.execute("SELECT digest FROM renames")}
-        wanted = sorted(texts.keys() - renamed)
+        wanted = sorted(of_key.keys() - renamed)
+        last = self._conn.execute("SELECT ifnull(max(id), 0) FROM tests").fetchone()[0]
+        stored = self._stored(wanted) if last else {}
+        new = [key for key in wanted if key not in stored] if stored else wanted
+        added = range(last + 1, last + 1 + len(new))
         self._conn.executemany(
-            "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (digest) DO NOTHING",
-            [(project, key, *texts[key][1]) for key in wanted],
+            "INSERT INTO tests (id, project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (number, project, key, *names_of(project, of_key[key])[0])
+                for number, key in zip(added, new, strict=True)
+            ),
         )
         known = self._tests[project]
-        for start in range(0, len(wanted), _MANY):
-            part = wanted[start : start + _MANY]
+        known.update((of_key[key], number) for key, number in stored.items())
+        known.update((of_key[key], number) for key, number in zip(new, added, strict=True))
+
+    def _stored(self, keys: list[bytes]) -> dict[bytes, int]:
+        """The tests with these digests that there are."""
+        found: dict[bytes, int] = {}
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
             marks = ", ".join("?" * len(part))
-            for key, found in self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part):
-                known[texts[key][0]] = found
+            found.update(self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part))
+        return found
 
     def _set(self, test_ids: set[int]) -> int:
         bits = bitmap(test_ids)
@@ -267,6 +291,10 @@ class Writer:
 
 def names_of(project: int, test: Identity) -> tuple[tuple[str, ...], bytes]:
     """The four texts of an identity as they are stored, and their digest."""
+    of, (classname, name, file, variant) = str(project), test
+    said = f"{len(of)}:{of}{len(classname)}:{classname}{len(name)}:{name}{len(file)}:{file}{len(variant)}:{variant}"
+    if said.isascii() and "\x00" not in said:  # nearly always: nothing to replace, and a byte for each character
+        return test, digest_of(said.encode())
     texts = tuple(text(part) for part in test)
     return texts, digest(b"%d" % project, *(part.encode() for part in texts))
 

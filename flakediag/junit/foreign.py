@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from flakediag.expressions import expression
+
 JUNIT_ROOTS = frozenset({"testsuites", "testsuite", "testcase", "testrun"})  # testrun: Eclipse
 
 ROOTS = {
@@ -37,17 +39,17 @@ ROOTS = {
 _NO_TESTS = frozenset({"coverage", "report", "checkstyle", "pmd", "project"})
 
 _HEADS: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not the file itself; run `git lfs pull`"),
-    (re.compile(rb"<(!doctype\s+)?html", re.IGNORECASE), "an HTML page"),
-    (re.compile(rb"[\[{]"), "JSON"),
-    (re.compile(rb"TAP version|1\.\.\d+\s|(not )?ok \d+ "), "TAP output"),
-    (re.compile(rb"%PDF-"), "a PDF"),
-    (re.compile(rb"\x89PNG"), "an image"),
-    (re.compile(rb"SQLite format 3"), "an SQLite database"),
-    (re.compile(rb"\x7fELF|MZ"), "a program"),
-    (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7-Zip archive; unpack it first"),
-    (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd-compressed; decompress it first"),
-    (re.compile(rb"Rar!"), "a RAR archive; unpack it first"),
+    (expression(rb"version https://git-lfs"), "a Git LFS pointer, not the file itself; run `git lfs pull`"),
+    (expression(rb"<(!doctype\s+)?html", re.IGNORECASE), "an HTML page"),
+    (expression(rb"[\[{]"), "JSON"),
+    (expression(rb"TAP version|1\.\.\d+\s|(not )?ok \d+ "), "TAP output"),
+    (expression(rb"%PDF-"), "a PDF"),
+    (expression(rb"\x89PNG"), "an image"),
+    (expression(rb"SQLite format 3"), "an SQLite database"),
+    (expression(rb"\x7fELF|MZ"), "a program"),
+    (expression(rb"7z\xbc\xaf\x27\x1c"), "a 7-Zip archive; unpack it first"),
+    (expression(rb"\x28\xb5\x2f\xfd"), "zstd-compressed; decompress it first"),
+    (expression(rb"Rar!"), "a RAR archive; unpack it first"),
 )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from flakediag.expressions import expression
+
 _HOST = (
     r"(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]*:[0-9a-fA-F:]*\]|[A-Za-z][\w-]*(?:\.[\w-]+)*\.[A-Za-z]{2,})"
 )
@@ -21,7 +23,7 @@ _RANDOM = (
     r"(?:tmp[a-z0-9_]{8}|tmp\.\w{6,12}|[\w.-]{0,60}?\d{5,}[\w.-]{0,60}"
     r"|[\w.-]{1,60}[.-](?=[A-Za-z]{0,5}\d|[A-Za-z0-9]{0,4}[a-z][A-Z])(?=\d{0,5}[A-Za-z])[A-Za-z0-9]{6})(?![\w.-])"
 )
-_NOISE = re.compile(
+_NOISE = expression(
     rf"""
     0x(?P<address>[0-9a-fA-F]{{6,16}})(?![0-9a-fA-F])
   | (?<=[\w$;\]])@(?P<hash>(?=[a-f]*\d)[0-9a-f]{{5,8}})(?![\w.@/+-])
@@ -56,12 +58,12 @@ _LIMITS = frozenset({"2147483647", "2147483648", "4294967295", "4294967296"}) | 
     {"9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616"}
 )  # of integers: written on purpose
 _FIRST_FREE_PORT = 1024  # the ports below are well known: nobody is given one by chance
-_FRACTION = re.compile(r"[.,](\d+)")
-_ROUND_FRACTION = re.compile(
+_FRACTION = expression(r"[.,](\d+)")
+_ROUND_FRACTION = expression(
     r"(\d)\1*|123(?:4(?:5(?:6(?:789)?)?)?)?|\d0+"
 )  # 000, 999, 123456, 500000: of a written moment
 # What Java prints before the hash: a class, the type of an array, or the address of a lambda's class.
-_CLASS = re.compile(r"(?:(?<![\w.$])(?:[\w$]+\.)*[A-Z][\w$]*|\[+(?:L[\w.$]+;|[BCDFIJSZ])|0x[0-9a-f]+)\Z")
+_CLASS = expression(r"(?:(?<![\w.$])(?:[\w$]+\.)*[A-Z][\w$]*|\[+(?:L[\w.$]+;|[BCDFIJSZ])|0x[0-9a-f]+)\Z")
 _SEPARATOR = "\0"  # stands in no XML
 
 _PARTS = 16
@@ -155,7 +157,7 @@ _CHECKOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Travis": (("home", "travis", "build", _ANY, _ANY),),
     "Buildkite": (("var", "lib", "buildkite-agent", "builds", _ANY, _ANY, _ANY),),
 }
-_CHECKOUT = re.compile(
+_CHECKOUT = expression(
     "(?:[A-Za-z]:)?(?:" + "|".join("/" + "/".join(root) for roots in _CHECKOUTS.values() for root in roots) + ")/"
 )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from flakediag.expressions import expression
+
 LONGEST = 1e9  # seconds; a test of thirty years is a mistake
 
-_GROUPED = re.compile(r"\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}")  # 1,234.5 and 1,234,567
-_GROUPED_DOTS = re.compile(r"\d{1,3}(\.\d{3})*,\d+")  # 1.234,5 and 0,123
-_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")  # 0:01:02.5
+_GROUPED = expression(r"\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}")  # 1,234.5 and 1,234,567
+_GROUPED_DOTS = expression(r"\d{1,3}(\.\d{3})*,\d+")  # 1.234,5 and 0,123
+_CLOCK = expression(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")  # 0:01:02.5
 
 
 def seconds(text: str | None) -> float | None:
@@ -46,15 +48,15 @@ _ZONES = {"GMT": 0, "UTC": 0, "UT": 0, "Z": 0, "EST": -300, "EDT": -240, "CST": 
 _ZONES |= {"MST": -420, "MDT": -360, "PST": -480, "PDT": -420}
 _CLOCK_TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)"
 _OFFSET = r"(?P<offset>[+-]\d\d:?\d\d)"
-_RFC1123 = re.compile(
+_RFC1123 = expression(
     rf"(?:\w{{3,9}},\s*)?(?P<day>\d{{1,2}})[ -](?P<month>\w{{3}})\w*[ -](?P<year>\d{{4}})\s+{_CLOCK_TIME}"
     rf"\s*(?:(?P<zone>[A-Z]{{1,4}})|{_OFFSET})?"
 )
-_JS_DATE = re.compile(
+_JS_DATE = expression(
     rf"\w{{3}} (?P<month>\w{{3}}) (?P<day>\d{{1,2}}) (?P<year>\d{{4}}) {_CLOCK_TIME}"
     rf"(?: (?P<zone>GMT|UTC)?{_OFFSET}?)?(?: \(.*\))?"
 )
-_EPOCH = re.compile(r"\d{10}(?:\.\d+)?|\d{13}")
+_EPOCH = expression(r"\d{10}(?:\.\d+)?|\d{13}")
 
 EARLIEST, LATEST = 1990, 2200  # years; a moment outside was never set (0001-01-01, 1970-01-01) or is broken
 

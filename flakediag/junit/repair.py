@@ -13,20 +13,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from flakediag.expressions import expression
+
 ROOT = "flakediag-salvaged"
 OPENING = f"<{ROOT}>"
 MASK = "\N{REPLACEMENT CHARACTER}"
 
-ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
-_UNKNOWN_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);|#[0-9]|#x[0-9a-fA-F])")
-_DECLARATION = re.compile(r"<\?xml\s[^>]{0,200}\?>")
+ILLEGAL = expression("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = expression(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
+_UNKNOWN_ENTITY = expression(r"&(?!(?:amp|lt|gt|quot|apos);|#[0-9]|#x[0-9a-fA-F])")
+_DECLARATION = expression(r"<\?xml\s[^>]{0,200}\?>")
 # A document type that declares nothing. One that does keeps the document from being read.
-_DOCTYPE = re.compile(r"\A(\s*(?:<\?xml\s[^>]{0,200}\?>)?\s*)(<!DOCTYPE\s[^\[\]<>]{1,2000}>)")
-_START = re.compile(r"<\?xml\s|<(?:\w+:)?(?:testsuites?|testcase|testrun)\b|<!DOCTYPE|<html", re.IGNORECASE)
-_UNDECODED = re.compile("\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf]|[\udc80-\udcff]")
+_DOCTYPE = expression(r"\A(\s*(?:<\?xml\s[^>]{0,200}\?>)?\s*)(<!DOCTYPE\s[^\[\]<>]{1,2000}>)")
+_START = expression(r"<\?xml\s|<(?:\w+:)?(?:testsuites?|testcase|testrun)\b|<!DOCTYPE|<html", re.IGNORECASE)
+_UNDECODED = expression("\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf]|[\udc80-\udcff]")
 _BEGUN = "\udced(?:[\udca0-\udcaf](?:[\udc80-\udcbf](?:\udced[\udcb0-\udcbf]?)?)?)?"  # of the first kind above
-_INCOMPLETE = re.compile(f"&[#\\w]{{0,12}}\\Z|<(?:\\?[^>]{{0,200}})?\\Z|{_BEGUN}\\Z")
+_INCOMPLETE = expression(f"&[#\\w]{{0,12}}\\Z|<(?:\\?[^>]{{0,200}})?\\Z|{_BEGUN}\\Z")
 _LONGEST_START = 40  # characters that `_START` may need to see together
 _HEAD = 4096
 
@@ -47,7 +49,7 @@ _BOMS = (
     (b"{\x00", "utf-16-le"),
     (b"\x00{", "utf-16-be"),
 )
-_DECLARED = re.compile(rb"""<\?xml\s[^>]{0,120}encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
+_DECLARED = expression(rb"""<\?xml\s[^>]{0,120}encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from flakediag.expressions import expression
 from flakediag.junit.attempts import tried_again
 from flakediag.junit.decisions import decisions_of
 from flakediag.junit.dialects import PARALLEL
@@ -39,11 +40,11 @@ _BRANCH_KEYS = (
     "git.branch", "git_branch", "github_head_ref", "github_ref_name", "ci_commit_ref_name", "vcs.ref.head.name",
     "vcs.branch", "branch.name", "branch",
 )  # fmt: skip
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_BRANCH = re.compile(r"[^\s~^:?*\[\\\x00-\x1f\x7f]{1,250}")
+_COMMIT = expression(r"[0-9a-f]{7,64}")
+_BRANCH = expression(r"[^\s~^:?*\[\\\x00-\x1f\x7f]{1,250}")
 
 # What may explain a difference between runs. Not the fifty properties of every Java machine.
-_USEFUL = re.compile(
+_USEFUL = expression(
     r"""os\.name | os\.version | os\.arch | java\.version | java\.vendor | user\.timezone | user\.language
     | file\.encoding | python[._ ]?version | platform | node[._ ]?version | go\.version | ruby[._ ]?version
     | (?:.*[._-])?(?:random)?[._-]?seed | randomseed | rng-seed | (?:.*[._-])?run_?order(?:\..*)?

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from flakediag.expressions import expression
+
 if TYPE_CHECKING:
     from flakediag.model import Rate
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Azure Pipelines, TeamCity and the older GitHub runner find these anywhere in a line.
-_LOG_COMMAND = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
+_LOG_COMMAND = expression(r"#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
 
 
 def visible(text: str) -> str:

@@ -139,9 +139,13 @@ def test_a_bitmap_gives_back_its_tests(ids: set[int]) -> None:
     assert unpack(pack(bitmap(ids))).tolist() == sorted(ids)
 
 
-def test_counters_do_not_wait_for_the_end_of_a_large_ingest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flakediag.history.counters._ENOUGH", 7)
+@pytest.mark.parametrize("enough", [1, 7, 200_000])  # results that are counted together: of one run alone, or of some
+def test_counters_do_not_wait_for_the_end_of_a_large_ingest(
+    path: Path, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr("flakediag.history.counters._ENOUGH", enough)
     these = [suite(f"r{n}", hours=n, fails=("test_b",) if n % 2 else ()) for n in (3, 1, 4, 2, 0)]
+    these.append(report("mixed", passed("test_a"), failed("test_b"), skipped("test_c"), skipped("test_f"), hours=5))
     store(path, *these)
     assert lifetime_counters(path) == expected_lifetimes(these)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,19 @@ BROKE = Attempt(Outcome.FAILED, 0.1, FailureDetail("AssertionError", "no", ""))
 WENT = Attempt(Outcome.PASSED, None, None)
 
 
-def outcomes_of(place: Location) -> Outcomes:
+def outcomes_of(place: Location, *, failing_only: bool = False) -> Outcomes:
     with History.open(place) as history:
-        return history.outcomes(EVERYTHING)
+        return history.outcomes(EVERYTHING, failing_only=failing_only)
+
+
+def columns(outcomes: Outcomes) -> list[Any]:
+    """What became of each test, in no order; without the names of tests that never failed."""
+    names = (
+        str(test) if failed else ""
+        for test, failed in zip(outcomes.tests, outcomes.failed.any(axis=0).tolist(), strict=True)
+    )
+    flags = (outcomes.executed, outcomes.failed, outcomes.ended_failed, outcomes.recovered)
+    return sorted(zip(names, *(each.T.tolist() for each in flags), strict=True))
 
 
 def same(place: Location) -> None:
@@ -32,6 +43,9 @@ def same(place: Location) -> None:
     assert told.tests == window.tests
     for name in ("executed", "failed", "ended_failed", "recovered"):
         assert np.array_equal(getattr(told, name), getattr(window, name)), name
+    failing = outcomes_of(place, failing_only=True)
+    assert (failing.runs, failing.results) == (window.runs, window.results)
+    assert columns(failing) == columns(window)
 
 
 @pytest.mark.parametrize(

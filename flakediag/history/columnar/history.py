@@ -167,7 +167,7 @@ class ColumnarHistory(History):
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 
-    def outcomes(self, scope: Scope) -> Outcomes:
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.analysis.outcomes import outcomes_of
 
         return outcomes_of(self.window(scope))

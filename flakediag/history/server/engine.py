@@ -160,7 +160,7 @@ class ServerHistory(History):
 
         return self._server.transact(lambda conn: moving.report(conn, run_id))
 
-    def has_failures(self) -> bool:
+    def may_hold_flakes(self) -> bool:
         query = "SELECT 1 FROM flakediag.failures LIMIT 1"
         return self._server.transact(lambda conn: conn.execute(query).fetchone() is not None)
 
@@ -194,7 +194,7 @@ class ServerHistory(History):
 
         return self._server.transact(lambda conn: windows.load(conn, reading.heads_in(conn, scope)[::-1]))
 
-    def outcomes(self, scope: Scope) -> Outcomes:
+    def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.history.server import outcomes
 
         return self._server.transact(lambda conn: outcomes.load(conn, reading.heads_in(conn, scope)[::-1]))
