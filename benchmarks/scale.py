@@ -95,6 +95,7 @@ def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
         "the window of one project, read": (sys.executable, "-c", WINDOW, db[1]),
         "`report --project`": (*PROGRAM, *db, "report", "--project", name, "--format", "json"),
         "`tests --project` (counters)": (*PROGRAM, *db, "tests", "--project", name, "--format", "json"),
+        "`gate --project` (verdicts)": (*PROGRAM, *db, "gate", "--project", name, "--max-flaky-rate", "100%"),
         "counters of every test of the fleet": (sys.executable, "-c", COUNTERS, str(folder)),
         "every result of one test": (sys.executable, "-c", ONE_TEST, str(folder)),
     }

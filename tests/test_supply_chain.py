@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -58,13 +57,27 @@ def test_every_licence_of_what_runs_flakediag_is_permissive() -> None:
     assert sbom.refused(sbom.installed()) == []
 
 
-@pytest.mark.parametrize("extra", ["pyarrow", "resvg-py"])
-def test_those_of_the_extras_are_too(extra: str) -> None:
-    try:
-        distribution(extra)
-    except PackageNotFoundError:
-        pytest.skip(f"{extra} is not installed")
-    assert sbom.refused(sbom.installed(extra)) == []
+def test_those_of_the_extras_are_accepted_too() -> None:
+    optional = sbom.extras()
+    if not optional:
+        pytest.skip("no extra is installed")
+    assert sbom.refused(sbom.installed(*optional), optional) == []
+
+
+def test_what_must_stay_exchangeable_is_for_extras_alone() -> None:
+    for expression in ("LGPL-3.0-only", "MIT AND LGPL-3.0-or-later"):
+        assert not sbom.permissive(expression)
+        assert sbom.permissive(expression, optional=True)
+    for expression in ("GPL-3.0-only", "AGPL-3.0-only", "LGPL-3.0-only AND GPL-3.0-only", None):
+        assert not sbom.permissive(expression, optional=True)
+    always = {name for name, package in sbom.installed().items() if "LGPL" in str(sbom._licence_of(package))}
+    assert not always
+
+
+def test_every_extra_of_a_user_is_looked_at() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"].keys()
+    assert {*sbom.EXTRAS} == extras - {"docs", "fuzz", "dev"}
 
 
 @pytest.mark.parametrize(
@@ -90,8 +103,9 @@ def test_how_a_licence_is_read(
 
 
 def test_the_bill_names_each_package_once_and_whom_it_needs() -> None:
-    packages = sbom.installed()
-    bill = sbom.bill(packages)
+    optional = sbom.extras()
+    packages = sbom.installed("flakediag", *optional)
+    bill = sbom.bill(packages, optional)
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     assert bill["metadata"]["component"]["name"] == "flakediag"
     refs = [component["bom-ref"] for component in bill["components"]]
@@ -101,4 +115,19 @@ def test_the_bill_names_each_package_once_and_whom_it_needs() -> None:
     assert all(set(each["dependsOn"]) <= every for each in bill["dependencies"])
     asked = next(each for each in bill["dependencies"] if each["ref"].startswith("pkg:pypi/flakediag@"))["dependsOn"]
     assert any(ref.startswith("pkg:pypi/click@") for ref in asked)
-    assert sbom.bill(packages) == bill
+    assert sbom.bill(packages, optional) == bill
+
+
+def test_the_bill_tells_what_only_an_extra_asks_for() -> None:
+    optional = sbom.extras()
+    bill = sbom.bill(sbom.installed("flakediag", *optional), optional)
+    said = {
+        sbom.normal(each["name"]): {more["value"] for more in each.get("properties", ())}
+        for each in bill["components"]
+        if each["scope"] == "optional"
+    }
+    assert said == optional
+    assert "click" not in said
+    for name, extra in {"psycopg": "postgresql", "duckdb": "columnar", "distributed": "fleet"}.items():
+        if name in said:
+            assert extra in said[name]

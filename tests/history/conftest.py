@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from lesser_server import lesser_server
 from private_server import PrivateServer, missing, private_server
 
 from flakediag.location import Location
@@ -16,12 +18,29 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[PrivateServer]:
+def postgresql() -> Iterator[PrivateServer]:
     """A PostgreSQL of the tests' own."""
     if why := missing():
         pytest.skip(why)
     with private_server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def lesser(postgresql: PrivateServer) -> Iterator[PrivateServer]:
+    """A server that knows less than PostgreSQL: what is stored must be the same, whatever a server refuses."""
+    with TemporaryDirectory(prefix="lesser-") as front, lesser_server(postgresql, Path(front)) as running:
+        yield running
+
+
+LESSER = pytest.param("lesser", marks=pytest.mark.slow)
+SERVERS = ("postgresql", LESSER)
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> PrivateServer:
+    found: PrivateServer = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -31,21 +50,24 @@ def address(server: PrivateServer) -> str:
     return server.address
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Location:
+@pytest.fixture(params=["sqlite", *SERVERS])
+def place(request: pytest.FixtureRequest, path: Path) -> Location:
     """Where a history may be made, for each engine that can write."""
-    found: Location = request.getfixturevalue({"sqlite": "path", "postgresql": "address"}[request.param])
-    return found
+    return path if request.param == "sqlite" else _emptied(request)()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
 def another(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Location]:
     """Gives the place of an empty history, as often as it is called; on a server it is the same one, emptied."""
     if request.param == "sqlite":
         return lambda: tmp_path_factory.mktemp("another") / "history.db"
-    server: PrivateServer = request.getfixturevalue("server")
+    return _emptied(request)
 
-    def emptied() -> Location:
+
+def _emptied(request: pytest.FixtureRequest) -> Callable[[], str]:
+    server: PrivateServer = request.getfixturevalue(request.param)
+
+    def emptied() -> str:
         server.empty()
         return server.address
 

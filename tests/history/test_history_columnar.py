@@ -381,12 +381,53 @@ def test_a_project_must_be_named_where_there_are_several(path: Path, tmp_path: P
             history.window(Scope(project="shop"))
 
 
+@pytest.mark.parametrize("lost", [0, -1])
+def test_files_that_contradict_their_headers_are_told(path: Path, tmp_path: Path, lost: int) -> None:
+    import pyarrow.parquet
+
+    store(path, suite("a"), suite("b", hours=1))
+    exported(path, tmp_path / "d")
+    (file,) = (tmp_path / "d" / "results").rglob("*.parquet")
+    rows = pyarrow.parquet.read_table(file, partitioning=None).to_pylist()
+    rows[lost]["position"] += 1  # two results at one place, or one beyond the end
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=tables.RESULTS), file)
+    with History.open(f"parquet:{tmp_path / 'd'}") as history, pytest.raises(HistoryError, match="than its header"):
+        history.window(EVERYTHING)
+
+
+@pytest.mark.parametrize("verb", ["outcomes", "tests", "summary"])
+def test_no_result_leaves_duckdb_for_what_is_a_sum(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    suites = [suite(f"r{n}", hours=n, fails=("test_a",) if n % 2 else ()) for n in range(30)]
+    store(path, *suites)
+    exported(path, tmp_path / "d")
+    came: list[int] = []  # rows, of each question but the one for the runs
+
+    def counted(self: connection.Reader, sql: str, values: dict[str, object]) -> list[Any]:
+        found = self._wait(lambda: self._conn.execute(sql, values).fetchall())
+        came.append(0 if "commit_sha" in sql else len(found))
+        return found
+
+    def columns(self: connection.Reader, sql: str, values: dict[str, object]) -> dict[str, Any]:
+        found = self._wait(lambda: self._conn.execute(sql, values).fetchnumpy())
+        came.append(len(next(iter(found.values()))))
+        return found
+
+    monkeypatch.setattr(connection.Reader, "rows", counted)
+    monkeypatch.setattr(connection.Reader, "columns", columns)
+    with History.open(f"parquet:{tmp_path / 'd'}") as history:
+        getattr(history, verb)(EVERYTHING)
+    assert 0 < max(came) <= len({result.test for each in suites for result in each.results})
+
+
 def test_an_empty_history_makes_an_empty_dataset(path: Path, tmp_path: Path) -> None:
     store(path)
     exported(path, tmp_path / "d")
     with History.open(f"parquet:{tmp_path / 'd'}") as history:
         assert history.projects() == history.runs(Scope()) == history.tests(Scope()) == history.branches() == ()
         assert history.window(Scope()).shape == (0, 0)
+        assert history.outcomes(Scope()).executed.shape == (0, 0)
         assert history.counts() == (0,) * 7
 
 

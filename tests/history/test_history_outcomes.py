@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
-from history_samples import EVERYTHING, failed, passed, report, skipped, store, suite, window_of
+from history_samples import EVERYTHING, failed, passed, report, signature_of, skipped, store, suite, window_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +39,17 @@ def columns(outcomes: Outcomes) -> list[Any]:
 
 
 def same(place: Location) -> None:
+    """In the history, and in a dataset that is made from it where Parquet can be read here."""
+    are_those_of_the_window(place)
+    if isinstance(place, Path) and find_spec("duckdb"):
+        from flakediag.history.columnar.export import export
+
+        with TemporaryDirectory() as folder, History.open(place) as history:
+            export(history, Path(folder), signature_of)
+            are_those_of_the_window(f"parquet:{folder}")
+
+
+def are_those_of_the_window(place: Location) -> None:
     told, window = outcomes_of(place), window_of(place)
     assert told.runs == window.runs
     assert told.results == window.results

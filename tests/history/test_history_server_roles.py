@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ class Roles(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def roles(server: PrivateServer) -> Roles:
+def roles(server: PrivateServer) -> Iterator[Roles]:
     made, granted = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[:2]
     with psycopg.connect(server.address, autocommit=True) as conn:
         conn.execute("CREATE DATABASE tests")
@@ -53,7 +54,11 @@ def roles(server: PrivateServer) -> Roles:
     assert done.exit_code == 0, done.output
     with psycopg.connect(owner) as conn:
         conn.execute(granted)
-    return Roles(owner, ci, reader)
+    yield Roles(owner, ci, reader)
+    with psycopg.connect(server.address, autocommit=True) as conn:
+        conn.execute("DROP DATABASE tests WITH (FORCE)")
+        conn.execute("REVOKE ALL ON DATABASE flakediag FROM flakediag_owner, flakediag_ci, flakediag_reader")
+        conn.execute("DROP ROLE flakediag_owner, flakediag_ci, flakediag_reader")
 
 
 def test_a_ci_job_stores_and_reads(roles: Roles) -> None:
@@ -107,6 +112,7 @@ def test_what_only_the_owner_may_do_is_told(roles: Roles) -> None:
 def test_who_may_not_make_the_tables_is_told(server: PrivateServer, roles: Roles) -> None:
     server.new_database()
     with psycopg.connect(server.address, autocommit=True) as conn:
+        conn.execute("DROP DATABASE IF EXISTS without_tables")
         conn.execute("CREATE DATABASE without_tables")
     with pytest.raises(HistoryError, match="this role may not do that"):
         History.open(server.address_of("flakediag_ci", "without_tables"), "write")

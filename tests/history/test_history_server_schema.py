@@ -66,8 +66,8 @@ def test_an_older_history_is_brought_up_to_date_when_it_is_written(
     assert counts_of(address).runs == 1
 
 
-def test_a_step_that_breaks_off_leaves_nothing(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = server.new_database()
+def test_a_step_that_breaks_off_leaves_nothing(postgresql: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = postgresql.new_database()
 
     def _broken(conn: psycopg.Connection[tuple[object, ...]]) -> None:
         raise ZeroDivisionError
@@ -78,6 +78,28 @@ def test_a_step_that_breaks_off_leaves_nothing(server: PrivateServer, monkeypatc
         History.open(address, "write")
     with pytest.raises(HistoryError, match="nothing has been stored"):
         History.open(address)
+
+
+def test_where_steps_do_not_go_together_one_that_breaks_off_goes_on_where_it_was(
+    lesser: PrivateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = lesser.new_database()
+    tried = []
+
+    def _half_and_more(conn: psycopg.Connection[tuple[object, ...]]) -> None:
+        conn.execute("CREATE TABLE IF NOT EXISTS flakediag.half (project bigint PRIMARY KEY)")
+        tried.append(True)
+        if len(tried) == 1:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, _half_and_more))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    with pytest.raises(ZeroDivisionError):
+        History.open(address, "write")
+    with pytest.raises(HistoryError, match="of an earlier flakediag"):
+        History.open(address)
+    store(address, suite("r"))
+    assert steps(address)[-1] == (schema.VERSION, "half and more")
 
 
 @pytest.fixture(
@@ -102,8 +124,16 @@ def monthly(months: int) -> list[RunReport]:
     ]
 
 
-def test_whatever_a_server_lacks_the_history_is_the_same(server: PrivateServer, path: Path, lacking: str) -> None:
-    address = server.new_database()
+def test_whatever_a_server_lacks_the_history_is_the_same(postgresql: PrivateServer, path: Path, lacking: str) -> None:
+    is_the_same(postgresql.new_database(), path)
+
+
+def test_without_all_that_distributed_servers_lack_the_history_is_the_same(lesser: PrivateServer, path: Path) -> None:
+    is_the_same(lesser.new_database(), path)
+
+
+def is_the_same(address: str, path: Path) -> None:
+    """As from SQLite, after some have ingested the same at once and made the tables for it, and after a prune."""
     problems: list[BaseException] = []
 
     def ingest() -> None:
@@ -135,9 +165,9 @@ def partitions_of(address: str) -> set[int]:
 
 
 def test_a_month_of_which_nothing_stays_is_dropped_whole(
-    server: PrivateServer, monkeypatch: pytest.MonkeyPatch
+    postgresql: PrivateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = server.new_database()
+    address = postgresql.new_database()
     monkeypatch.setattr(partitions, "AHEAD", 1)
     History.open(address, "write").close()
     with psycopg.connect(address) as conn:
@@ -152,8 +182,8 @@ def test_a_month_of_which_nothing_stays_is_dropped_whole(
     assert sound(address)
 
 
-def test_a_month_whose_runs_came_before_its_partition_stays_where_it_is(server: PrivateServer) -> None:
-    address = server.new_database()
+def test_a_month_whose_runs_came_before_its_partition_stays_where_it_is(postgresql: PrivateServer) -> None:
+    address = postgresql.new_database()
     store(address, *monthly(2))
     with psycopg.connect(address) as conn:
         partitions.make(conn, 202405)

@@ -172,6 +172,32 @@ def test_a_reader_sees_one_state_while_others_write(address: str) -> None:
         assert reader.number_of_runs() == 3
 
 
+def test_numbers_that_every_connection_takes_by_the_hundred_do_no_harm(address: str, path: Path) -> None:
+    with psycopg.connect(address, autocommit=True) as conn:
+        conn.execute("ALTER SEQUENCE flakediag.run_numbers CACHE 100")  # as YugabyteDB does unasked
+    try:
+        with History.open(address, "write") as one, History.open(address, "write") as other:
+            numbers = [
+                history.add_runs([suite(f"r{n}", hours=n)], signature_of)[0].run
+                for n, history in enumerate((one, other, one))
+            ]
+    finally:
+        with psycopg.connect(address, autocommit=True) as conn:
+            conn.execute("ALTER SEQUENCE flakediag.run_numbers CACHE 1")
+    assert len(set(numbers)) == 3
+    assert max(numbers) > 100
+    store(path, *(suite(f"r{n}", hours=n) for n in range(3)))
+    assert told(window_of(address)) == told(window_of(path))
+    store(path.with_name("moved.db"), *(item for item in moved(address)))
+    assert told(window_of(path.with_name("moved.db"))) == told(window_of(path))
+    assert sound(address)
+
+
+def moved(address: str) -> list[RunReport]:
+    with History.open(address) as history:
+        return [history.run_report(item.run.id) for item in history.portables() if item.run.id is not None]
+
+
 def test_a_locked_row_is_an_error_after_the_patience(address: str) -> None:
     with psycopg.connect(address) as other:
         other.execute("LOCK TABLE flakediag.runs")

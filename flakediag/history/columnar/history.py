@@ -81,7 +81,7 @@ class ColumnarHistory(History):
 
     def runs(self, scope: Scope) -> tuple[StoredRun, ...]:
         _, found = self._in_scope(scope)
-        return tuple(StoredRun(*each[1:]) for each in found)
+        return tuple(StoredRun(*each[1:]) for each in reversed(found))
 
     def tests(self, scope: Scope, pattern: str | None = None) -> tuple[CountedTest, ...]:
         from flakediag.history.columnar import counters
@@ -152,8 +152,8 @@ class ColumnarHistory(History):
             runs=len(found),
             tests=tests,
             results=sum(each.results for each in found),
-            first_run=found[-1].run.started_at if found else None,
-            last_run=found[0].run.started_at if found else None,
+            first_run=found[0].run.started_at if found else None,
+            last_run=found[-1].run.started_at if found else None,
         )
 
     # --- analyse ------------------------------------------------------------------------------------------------
@@ -162,15 +162,15 @@ class ColumnarHistory(History):
         from flakediag.history.columnar import windows
 
         project, found = self._in_scope(scope)
-        oldest_first = [each.run for each in reversed(found)]
-        return windows.load(self._reader, {} if project is None else self._files(project, found), oldest_first)
+        return windows.load(self._reader, {} if project is None else self._files(project, found), found)
 
     # --- move and keep up ---------------------------------------------------------------------------------------
 
     def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
-        from flakediag.analysis.outcomes import outcomes_of
+        from flakediag.history.columnar import outcomes
 
-        return outcomes_of(self.window(scope))
+        project, found = self._in_scope(scope)
+        return outcomes.load(self._reader, {} if project is None else self._files(project, found), found)
 
     def portables(self) -> Generator[Portable, None, None]:
         from flakediag.history.portable import Portable
@@ -249,17 +249,18 @@ class ColumnarHistory(History):
         raise UsageError(said, "choose one with --project")
 
     def _in_scope(self, scope: Scope) -> tuple[Project | None, tuple[Loaded, ...]]:
-        """The runs in scope, newest first, and whose they are."""
+        """The runs in scope, oldest first, and whose they are."""
         project = self._project(scope.project)
         if project is None:
             return None, ()
-        return project, runs.in_scope(self._reader, project.name, self._files(project)["runs"], scope)
+        newest_first = runs.in_scope(self._reader, project.name, self._files(project)["runs"], scope)
+        return project, newest_first[::-1]
 
     def _files(self, project: Project, found: Sequence[Loaded] | None = None) -> Mapping[str, list[str]]:
-        """The files of a project by table; of the months from the first to the last of these runs (newest first)."""
+        """The files of a project by table; of the months from the first to the last of these runs (oldest first)."""
         months = list(project.months)
         if found is not None:
-            first, last = (month_of(each.run) for each in (found[-1], found[0])) if found else ("", "")
+            first, last = (month_of(each.run) for each in (found[0], found[-1])) if found else ("", "")
             months = [month for month in months if first <= month <= last]
         return self._paths(project, months)
 

@@ -17,6 +17,11 @@ COLUMNS = (
 )
 NEWEST_FIRST = "ORDER BY started_at DESC, digest DESC"
 
+CHOSEN = "(SELECT unnest($runs::BIGINT[]) AS run, unnest(range(len($runs))) AS place)"
+"""The runs in question with their places, as a table to join: then only their row groups are read."""
+SPAN = "started_at BETWEEN $first AND $last"
+"""Their time, by which whole files are skipped."""
+
 
 class Loaded(NamedTuple):
     """A run, and how many of its results ended how. `number` is `run.id`."""
@@ -61,6 +66,15 @@ def in_scope(reader: Reader, project: str, files: Sequence[str], scope: Scope) -
         values,
     )
     return tuple(Loaded(row[0], run_of(row, project), *row[-4:]) for row in rows)
+
+
+def chosen(runs: Sequence[Loaded]) -> dict[str, object]:
+    """The values of `CHOSEN` and `SPAN` for these runs, oldest first; at least one."""
+    return {
+        "runs": [each.number for each in runs],
+        "first": runs[0].run.started_at,
+        "last": runs[-1].run.started_at,
+    }
 
 
 def run_of(row: Sequence[Any], project: str) -> Run:

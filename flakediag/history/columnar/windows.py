@@ -1,4 +1,9 @@
-"""Loading a window from a dataset: DuckDB filters and joins, numpy puts the rows in their places."""
+"""Loading a window from a dataset: DuckDB filters, joins and says where each result belongs, numpy puts it there.
+
+Of a result that passed at the first attempt only its test, place and duration are asked for; outcomes and attempts
+come of the others alone. One file after the other is read, so that what is on its way to its place is a part of the
+window.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +13,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Window
+from flakediag.analysis.window import Failure, Ints, Window
+from flakediag.errors import HistoryError
 from flakediag.history.columnar.connection import Reader
+from flakediag.history.columnar.runs import CHOSEN, SPAN, Loaded, chosen
 from flakediag.history.values import untext
-from flakediag.model import FailureDetail, Identity, Outcome, Run
+from flakediag.model import FailureDetail, Identity, Outcome
 
-# The runs in question with their places, as a table to join: then only their row groups are read.
-_CHOSEN = "(SELECT unnest($runs::BIGINT[]) AS run, unnest(range(len($runs)))::INTEGER AS place)"
-_SPAN = "started_at BETWEEN $first AND $last"
+# As CHOSEN, with the row of the window at which a run begins.
+_BEGUN = "(SELECT unnest($runs::BIGINT[]) AS run, unnest($starts::BIGINT[]) AS start)"
 
 _RESULTS = f"""
-SELECT place, test, position, outcome, least(attempts, 127)::TINYINT AS attempts, ifnull(duration_ms, -1) AS duration
-FROM read_parquet($files) JOIN {_CHOSEN} USING (run) WHERE {_SPAN}
+SELECT start + position AS row, test, ifnull((duration_ms / 1000)::FLOAT, 'nan'::FLOAT) AS duration
+FROM read_parquet($files) JOIN {_BEGUN} USING (run) WHERE {SPAN}
 """
+_OTHERS = f"""
+SELECT start + position AS row, outcome, least(attempts, 127)::TINYINT AS attempts
+FROM read_parquet($files) JOIN {_BEGUN} USING (run)
+WHERE {SPAN} AND (outcome <> {int(Outcome.PASSED)} OR attempts > 1)
+"""
+_SIGNATURES = f"SELECT DISTINCT signature FROM read_parquet($files) SEMI JOIN {CHOSEN} USING (run) WHERE {SPAN}"
+# A signature comes as its place in the list of all: as a text it would be made anew for each failure.
 _FAILURES = f"""
-SELECT place, test, position, attempt, outcome, signature, detail
-FROM read_parquet($files) JOIN {_CHOSEN} USING (run) WHERE {_SPAN} ORDER BY place, position, attempt
+SELECT place, test, position, attempt, outcome, said, detail
+FROM read_parquet($files) JOIN {CHOSEN} USING (run)
+JOIN (SELECT unnest($signatures::VARCHAR[]) AS signature, unnest(range(len($signatures))) AS said) USING (signature)
+WHERE {SPAN} ORDER BY place, position, attempt
 """
 _DETAILS = """
 SELECT detail, type, message, text, output
@@ -32,27 +47,47 @@ FROM read_parquet($files) WHERE detail IN (SELECT unnest($details::BIGINT[]))
 _TESTS = "SELECT test, classname, name, file, variant FROM read_parquet($files)"
 
 
-def load(reader: Reader, files: Mapping[str, Sequence[str]], runs: Sequence[Run]) -> Window:
-    """The window of these runs, oldest first. `files` are the paths of each table that may hold any of it."""
+def load(reader: Reader, files: Mapping[str, Sequence[str]], runs: Sequence[Loaded]) -> Window:
+    """The window of these runs, oldest first. `files` are the paths of each table that may hold any of it.
+
+    Raises `HistoryError` where a file has other results than the headers of its runs say.
+    """
     if not runs:
         nothing = _empty
         return Window((), (), nothing(np.int32), nothing(np.int32), nothing(np.int32), nothing(np.int8),
                       nothing(np.int8), nothing(np.float32))  # fmt: skip
-    chosen = {"runs": [run.id for run in runs], "first": runs[0].started_at, "last": runs[-1].started_at}
-    rows = reader.columns(_RESULTS, {"files": list(files["results"]), **chosen})
-    place, numbers, position = (np.asarray(rows[name], dtype=np.int32) for name in ("place", "test", "position"))
-    order = _in_order(place, position, len(runs))
-    names, index_of = _tests(reader, files["tests"], numbers)
+    sizes = np.array([each.results for each in runs], dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    total = int(sizes.sum())
+    asked = {**chosen(runs), "starts": starts.tolist()}
+    test = np.full(total, -1, dtype=np.int32)
+    outcome, attempts = np.full(total, Outcome.PASSED, dtype=np.int8), np.ones(total, dtype=np.int8)
+    duration = np.empty(total, dtype=np.float32)
+    read = 0
+    try:
+        for file in files["results"]:
+            rows = reader.columns(_RESULTS, {"files": [file], **asked})
+            test[rows["row"]] = rows["test"]
+            duration[rows["row"]] = rows["duration"]
+            read += len(rows["row"])
+        rows = reader.columns(_OTHERS, {"files": list(files["results"]), **asked})
+        outcome[rows["row"]] = rows["outcome"]
+        attempts[rows["row"]] = rows["attempts"]
+    except IndexError:
+        raise _contradiction(reader) from None
+    if read != total or (test < 0).any():
+        raise _contradiction(reader)
+    tests, index_of = names(reader, files["tests"], test)
     return Window(
-        runs=tuple(runs),
-        tests=names,
-        run=place[order],
-        test=index_of[numbers[order]],
-        position=position[order],
-        outcome=_bytes(rows["outcome"], order),
-        attempts=_bytes(rows["attempts"], order),
-        duration=_seconds(np.asarray(rows["duration"])[order]),
-        failures=_failures(reader, files, chosen, index_of),
+        runs=tuple(each.run for each in runs),
+        tests=tests,
+        run=np.repeat(np.arange(len(runs), dtype=np.int32), sizes),
+        test=np.take(index_of, test, out=test, mode="clip"),
+        position=np.concatenate([np.arange(size, dtype=np.int32) for size in sizes.tolist()]),
+        outcome=outcome,
+        attempts=attempts,
+        duration=duration,
+        failures=_failures(reader, files, chosen(runs), index_of),
     )
 
 
@@ -60,35 +95,13 @@ def _empty(kind: type[np.generic]) -> NDArray[Any]:
     return np.empty(0, dtype=kind)
 
 
-def _bytes(column: NDArray[Any], order: NDArray[np.int64]) -> Bytes:
-    return np.asarray(column, dtype=np.int8)[order]
+def _contradiction(reader: Reader) -> HistoryError:
+    return HistoryError(
+        f"{reader.root}: a run has other results than its header says, so files were changed or lost", "export anew"
+    )
 
 
-def _seconds(milliseconds: NDArray[Any]) -> Floats:
-    duration = milliseconds.astype(np.float32)
-    duration[duration < 0] = np.nan
-    duration /= 1000
-    return duration
-
-
-def _in_order(place: Ints, position: Ints, runs: int) -> NDArray[np.int64]:
-    """int64[N]: where the rows stand in the order of runs and positions.
-
-    Positions count up from 0 in every run, so a row's place is known without sorting. Where they do not (somebody has
-    deleted rows of the history before), the rows are sorted.
-    """
-    sizes = np.bincount(place, minlength=runs)
-    starts = np.cumsum(sizes) - sizes
-    target = starts[place] + position
-    order = np.full(len(place), -1, dtype=np.int64)
-    if len(target) and target.max() < len(order):
-        order[target] = np.arange(len(order))
-    if (position >= sizes[place]).any() or (order < 0).any():
-        return np.lexsort((position, place))
-    return order
-
-
-def _tests(reader: Reader, files: Sequence[str], numbers: Ints) -> tuple[tuple[Identity, ...], Ints]:
+def names(reader: Reader, files: Sequence[str], numbers: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these numbers by name, and the place of each number among them (int32[highest number + 1])."""
     used = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.bool_)
     used[numbers] = True
@@ -109,15 +122,23 @@ def _failures(
     chosen: Mapping[str, object],
     index_of: Ints,
 ) -> tuple[Failure, ...]:
-    rows = reader.rows(_FAILURES, {"files": list(files["failures"]), **chosen})
-    said = details(reader, files["details"], {row[6] for row in rows})
-    signatures = {stored: untext(stored) for stored in {row[5] for row in rows}}
+    asked = {"files": list(files["failures"]), **chosen}
+    stored = [row[0] for row in reader.rows(_SIGNATURES, asked)]
+    rows = reader.columns(_FAILURES, {**asked, "signatures": stored})
     outcomes = {int(outcome): outcome for outcome in Outcome}
-    index = index_of.tolist()
-    return tuple(
-        Failure(place, index[test], position, attempt, outcomes[outcome], signatures[signature], said[detail])
-        for place, test, position, attempt, outcome, signature, detail in rows
+    numbers = rows["detail"].tolist()  # None where masked
+    said = details(reader, files["details"], set(numbers))
+    signatures = [untext(each) for each in stored]
+    columns = (
+        rows["place"].tolist(),
+        index_of[rows["test"]].tolist(),
+        rows["position"].tolist(),
+        rows["attempt"].tolist(),
+        map(outcomes.__getitem__, rows["outcome"].tolist()),
+        map(signatures.__getitem__, rows["said"].tolist()),
+        map(said.__getitem__, numbers),
     )
+    return tuple(map(Failure._make, zip(*columns, strict=True)))
 
 
 def details(reader: Reader, files: Sequence[str], wanted: set[int | None]) -> dict[int | None, FailureDetail]:

@@ -51,6 +51,9 @@ def add(
     entries = [_decide(parcel, known) for parcel in parcels]
     new = [entry.added for entry in entries if entry.added is not None]
     number(conn, new)
+    for entry in entries:
+        if entry.added is not None:
+            entry.parcel.number = entry.added.number  # a repetition need not take another one
     writing.projects(conn, encoder.projects.items())
     writing.write(conn, new, encoder, writer)
     earlier[:] = [_stored(entry) for entry in entries]

@@ -49,6 +49,11 @@ _CONNECTING = (
         "check PGSERVICE and ~/.pg_service.conf (PGSERVICEFILE)",
     ),
     _Complaint(
+        "does not match host name",
+        "the server is not the one that its certificate names",
+        "give the host by a name that is in its certificate (in the address or PGHOST), or use sslmode=verify-ca",
+    ),
+    _Complaint(
         "certificate", "the server's certificate is not to be trusted", "check sslmode and sslrootcert (PGSSLROOTCERT)"
     ),
     _Complaint("SSL", "no connection by TLS", "check sslmode (PGSSLMODE), and whether the server has TLS switched on"),

@@ -60,11 +60,40 @@ class Server:
         if self._conn is not None and self._in_transaction(self._conn):
             with self.translated():
                 return work(self._conn)
+
+        def once() -> _T:
+            with self.transaction(mode) as conn:
+                return work(conn)
+
+        return self._repeated(once)
+
+    def piecemeal(self, work: Callable[[Connection], _T]) -> _T:
+        """Do `work`, each statement by itself, over and over until it goes through; it goes on where it broke off."""
+        return self._repeated(lambda: work(self._connected()))
+
+    def stream(self, read: Callable[[Connection], Iterator[_T]]) -> Iterator[_T]:
+        """What `read` gives, one after the other, all of one state. It is begun anew until it has given something."""
+        pauses = self._pauses(self._patience)
+        while True:
+            given = ended = False
+            try:
+                with self.transaction() as conn:
+                    for each in read(conn):
+                        given = True
+                        yield each
+                    ended = True
+                return
+            except psycopg.Error as error:
+                if ended and passes(error):
+                    return  # nothing was changed, so that it does not matter how the transaction ends
+                if given or not passes(error) or not next(pauses, False):
+                    raise self._told(error) from error
+
+    def _repeated(self, once: Callable[[], _T]) -> _T:
         pauses = self._pauses(self._patience)
         while True:
             try:
-                with self.transaction(mode) as conn:
-                    return work(conn)
+                return once()
             except (psycopg.Error, OvertakenError) as error:
                 if not passes(error) or not next(pauses, False):
                     raise self._told(error) from error

@@ -79,8 +79,12 @@ class ServerHistory(History):
 
     @staticmethod
     def _bring_up_to_date(server: Server) -> None:
-        if server.transact(schema.version_of) != schema.VERSION:
+        if server.transact(schema.version_of) == schema.VERSION:
+            return
+        try:
             server.transact(schema.bring_up_to_date, WRITE)
+        except schema.CommitsEarlyError:
+            server.piecemeal(schema.bring_up_to_date)
 
     @staticmethod
     def _check(server: Server) -> None:
@@ -100,11 +104,14 @@ class ServerHistory(History):
         self._server.close()
 
     def size(self) -> int:
-        try:
-            with self._server.transaction() as conn:
-                return _number(conn, _SIZE)
-        except _NOT_HERE:
-            return self._server.transact(lambda conn: _number(conn, _LEAST_SIZE))
+        def size(conn: Connection) -> int:
+            try:
+                with conn.transaction():
+                    return _number(conn, _SIZE)
+            except _NOT_HERE:
+                return _number(conn, _LEAST_SIZE)
+
+        return self._server.transact(size)
 
     # --- keep ---------------------------------------------------------------------------------------------------
 
@@ -204,8 +211,7 @@ class ServerHistory(History):
     def portables(self) -> Generator[Portable, None, None]:
         from flakediag.history.server import moving
 
-        with self._server.translated(), self._server.transaction() as conn:
-            yield from moving.portables(conn)
+        yield from self._server.stream(moving.portables)
 
     def number_of_runs(self) -> int:
         return self._server.transact(lambda conn: _number(conn, "SELECT count(*) FROM flakediag.runs"))
@@ -237,17 +243,27 @@ class ServerHistory(History):
     def prune(self, limits: Limits, now: datetime, *, dry_run: bool = False) -> Dropped:
         from flakediag.history.server import pruning
 
-        mode = {} if dry_run else {"mode": WRITE}
-        return self._server.transact(lambda conn: pruning.prune(conn, limits, now, dry_run=dry_run), **mode)
+        if dry_run:
+            return self._server.transact(lambda conn: pruning.prune(conn, limits, now, dry_run=True))
+        tries: list[Dropped] = []
+
+        def prune(conn: Connection) -> Dropped:
+            tries.append(pruning.prune(conn, limits, now, dry_run=False))
+            # Where nothing is left to do, the last try has done it, and only its answer was lost.
+            return max(tries, key=lambda dropped: dropped.runs)
+
+        return self._server.transact(prune, WRITE)
 
     def compact(self) -> None:
         for name in (*partitions.BY_MONTH, "runs", "files"):
             try:
                 self._server.alone(f"VACUUM flakediag.{name}")
-            except HistoryError as error:
-                if not isinstance(error.__cause__, (*_NOT_HERE, errors.SyntaxError)):
-                    raise
+            except errors.SyntaxError:
                 return  # a server that looks after that itself
+            except HistoryError as error:
+                if not isinstance(error.__cause__, _NOT_HERE):
+                    raise
+                return
 
     def repair(self) -> list[str]:
         raise UsageError("a server's history is not repaired from here", "a server has its own tools and backups")

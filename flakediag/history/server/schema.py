@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 
 from flakediag.errors import HistoryError
 from flakediag.history.server import locks, partitions
@@ -206,19 +207,27 @@ def version_of(conn: Connection) -> int:
     return version
 
 
+class CommitsEarlyError(Exception):
+    """The server commits before each change of the schema: there is no transaction of several."""
+
+
 def bring_up_to_date(conn: Connection) -> None:
-    """Apply the steps that are missing, in the transaction that the caller holds.
+    """Apply the steps that are missing, in the transaction that the caller holds, if any.
 
     Several may do so at once: the lock makes them wait for each other, and where the server has no such lock, all but
-    one get an error that is worth a repetition.
+    one get an error that is worth a repetition. Raises `CommitsEarlyError` in a transaction that the server has ended;
+    then it is to be called without one.
     """
+    together = conn.info.transaction_status is TransactionStatus.INTRANS
     locks.take(conn, locks.STEPS)
     done = version_of(conn)
     if done == VERSION:
         return
     if done == 0:
         conn.execute("CREATE SCHEMA IF NOT EXISTS flakediag")
-        conn.execute(_STEPS_TABLE)
+    conn.execute(_STEPS_TABLE)
+    if together and conn.info.transaction_status is TransactionStatus.IDLE:
+        raise CommitsEarlyError
     for version, step in enumerate(STEPS[done:], start=done + 1):
         step(conn)
         conn.execute(
