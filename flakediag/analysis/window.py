@@ -6,10 +6,11 @@ function of this one value, so an analysis needs neither a database nor a clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.int8]
 Floats = NDArray[np.float32]
+
+Made = TypeVar("Made")
 
 NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
 
@@ -85,6 +88,14 @@ class Window:
     attempts: Bytes
     duration: Floats
     failures: tuple[Failure, ...] = field(default=())
+    _made: dict[Callable[[Window], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, make: Callable[[Window], Made]) -> Made:
+        """What `make` makes of this window: made when it is asked for first, and the same for all who ask."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -208,3 +219,8 @@ class Subject:
     signature: str
     failed: Bytes
     failures: tuple[Failure, ...]
+
+    @cached_property
+    def details(self) -> Counter[FailureDetail]:
+        """What reports say about the failures, each distinct content with how often it was said."""
+        return Counter(failure.detail for failure in self.failures)
