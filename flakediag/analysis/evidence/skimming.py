@@ -39,4 +39,5 @@ def _with_words(lines: Iterable[str], words: Iterable[str]) -> set[str]:
     apart = list(lines)
     joined = "\n".join(apart).lower()
     present = [word for word in words if word in joined]
-    return {line for line in apart if any(word in line.lower() for word in present)} if present else set()
+    lowered = joined.split("\n") if present else []
+    return {line for word in present for line, low in zip(apart, lowered, strict=True) if word in low}
