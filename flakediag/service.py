@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from flakediag.analysis.signature import signature_of
 from flakediag.ci import CiInfo, from_environ
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import NoHistoryError, OutdatedHistoryError, UsageError
 from flakediag.history import History, Stored
 from flakediag.location import Location
 from flakediag.model import (
@@ -200,11 +200,17 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
 def _only_project(db: Location) -> str:
     """What runs are filed under that name no project: the project of a history that has one, else "default"."""
     try:
-        with History.open(db, "read") as history:
-            projects = history.projects()
-    except HistoryError:  # none yet, or only begun; what else is wrong with it is told when it is opened to write
+        projects = _projects(db, "read")
+    except NoHistoryError:
         return DEFAULT_PROJECT
+    except OutdatedHistoryError:
+        projects = _projects(db, "write")
     return projects[0] if len(projects) == 1 else DEFAULT_PROJECT
+
+
+def _projects(db: Location, mode: Literal["read", "write"]) -> tuple[str, ...]:
+    with History.open(db, mode) as history:
+        return history.projects()
 
 
 def _take(stream: Iterable[RunReport], results: int) -> list[RunReport]:
