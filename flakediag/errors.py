@@ -44,3 +44,11 @@ class ConfigError(UserError):
 
 class HistoryError(UserError):
     """The history cannot be opened, read or written."""
+
+
+class NoHistoryError(HistoryError):
+    """There is no history yet, or nothing was ever stored in it."""
+
+
+class OutdatedHistoryError(HistoryError):
+    """The history is of an earlier flakediag, and is brought up to date only by who may write."""

@@ -59,6 +59,11 @@ class ReportCache:
         home = environ.get("XDG_CACHE_HOME") or (Path(environ["HOME"]) / ".cache" if environ.get("HOME") else None)
         return cls(Path(home) / "flakediag" if home else None)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._folder is not None
+
     def key(self, fingerprint: bytes, scope: Scope) -> str:
         """What a report of this window, asked for like this, is found by."""
         hashed = hashlib.blake2b(digest_size=20)

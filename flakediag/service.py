@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from flakediag import model
 from flakediag.ci import CiInfo, from_environ
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import NoHistoryError, OutdatedHistoryError, UsageError
 from flakediag.history import History, Stored
 
 # What only some of the verbs need is loaded by them: it takes longer than most of what they do.
@@ -179,7 +179,8 @@ def explain(
 
 @contextmanager
 def _collector_held_back() -> Iterator[None]:
-    """Let Python look for garbage less often: of what an ingest makes, nearly nothing is garbage that it must find."""
+    """Let Python look for cycles less often: an ingest and a report make very many small objects that are in none, and
+    to look through them again and again takes a tenth of the time."""
     thresholds = gc.get_threshold()
     gc.set_threshold(HELD_BACK, *thresholds[1:])
     try:
@@ -205,11 +206,17 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
 def _only_project(db: Location) -> str:
     """What runs are filed under that name no project: the project of a history that has one, else "default"."""
     try:
-        with History.open(db, "read") as history:
-            projects = history.projects()
-    except HistoryError:  # none yet, or only begun; what else is wrong with it is told when it is opened to write
+        projects = _projects(db, "read")
+    except NoHistoryError:
         return DEFAULT_PROJECT
+    except OutdatedHistoryError:
+        projects = _projects(db, "write")
     return projects[0] if len(projects) == 1 else DEFAULT_PROJECT
+
+
+def _projects(db: Location, mode: Literal["read", "write"]) -> tuple[str, ...]:
+    with History.open(db, mode) as history:
+        return history.projects()
 
 
 def _take(stream: Iterable[RunReport], results: int) -> list[RunReport]:
@@ -314,10 +321,11 @@ def report(
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
     are drawn from as well. A report of the same window that is in the cache is not made again."""
     tell = progress or (lambda done, total, what: None)
-    with History.open(db, "read") as history:
+    with History.open(db, "read") as history, _collector_held_back():
         resolved = resolve(history, scope)
         tell(0, 2, "reading the history")
-        fingerprint = None if series or cache is None else history.fingerprint(resolved)
+        kept = cache is not None and cache.keeps and not series
+        fingerprint = history.fingerprint(resolved) if kept else None
         key = None if fingerprint is None or cache is None else cache.key(fingerprint, resolved)
         found = cache.get(key) if key is not None and cache is not None else None
         if found is None:

@@ -4,13 +4,16 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from reports import pytest_report, write_runs
 
 from flakediag import gates, service
 from flakediag.ci import CiInfo
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, OutdatedHistoryError, UsageError
+from flakediag.history import History
+from flakediag.location import Location
 from flakediag.model import FileStatus, GatePolicy, GateRule, GateStatus, IngestSummary, Metric, Scope, Verdict
 from flakediag.service import RunInfo
 
@@ -194,6 +197,40 @@ def test_the_project_is_the_one_named_else_the_ci_s_else_the_only_one_there_is(
     assert projects() == {"shop"}
     with pytest.raises(UsageError, match="2 projects"):
         service.runs(db, Scope())
+
+
+def test_a_history_that_cannot_be_read_just_now_is_not_taken_for_none(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what belongs to its project would be stored as another's."""
+    ingest(db, write_runs(tmp_path / "first", ["."]), project="shop")
+    runs = write_runs(tmp_path / "second", [".", "."])
+
+    def failing(error: HistoryError, mode: str) -> None:
+        opened = History.open
+
+        def to_open(place: Location, asked: Literal["read", "write"]) -> History:
+            if asked == mode:
+                monkeypatch.setattr(History, "open", opened)  # once
+                raise error
+            return opened(place, asked)
+
+        monkeypatch.setattr(History, "open", to_open)
+
+    failing(HistoryError("the server is away"), "read")
+    with pytest.raises(HistoryError, match="away"):
+        ingest(db, runs)
+    failing(OutdatedHistoryError("of an earlier flakediag"), "read")
+    ingest(db, runs)
+    assert {stored.run.project for stored in service.runs(db, Scope())} == {"shop"}
+
+
+def test_what_names_no_project_begins_one_where_there_is_no_history(tmp_path: Path) -> None:
+    for place, existing in (("none.db", False), ("empty.db", True)):
+        if existing:
+            (tmp_path / place).touch()
+        ingest(tmp_path / place, write_runs(tmp_path / f"{place}-runs", ["."]))
+        assert {stored.run.project for stored in service.runs(tmp_path / place, Scope())} == {service.DEFAULT_PROJECT}
 
 
 def test_a_report_is_read_from_standard_input(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from functools import cache
 from importlib.resources import files
 from tomllib import loads
 
-from flakediag.analysis.evidence.text import Said, said
+from flakediag.analysis.evidence.phrases import Phrases
+from flakediag.analysis.evidence.text import said
 from flakediag.model import Artefact, Boundary, FailureDetail
 
 MOST = 8  # artefacts of one failure
@@ -21,13 +22,11 @@ LEAST = 2  # points below which no boundary is named
 
 
 @cache
-def _catalogue() -> tuple[dict[Boundary, list[re.Pattern[str]]], list[tuple[str, re.Pattern[str]]]]:
+def _catalogue() -> tuple[dict[Boundary, list[Phrases]], list[tuple[str, Phrases]]]:
     """The boundaries with their patterns, and the kinds of artefact with theirs."""
     table = loads(files("flakediag.analysis").joinpath("boundary.toml").read_text("utf-8"))
-    boundaries = {Boundary(name): [re.compile(p) for p in patterns] for name, patterns in table["boundaries"].items()}
-    artefacts = [
-        (kind, re.compile(p, re.IGNORECASE)) for kind, patterns in table["artefacts"].items() for p in patterns
-    ]
+    boundaries = {Boundary(name): [Phrases([p]) for p in patterns] for name, patterns in table["boundaries"].items()}
+    artefacts = [(kind, Phrases([p], re.IGNORECASE)) for kind, patterns in table["artefacts"].items() for p in patterns]
     return boundaries, artefacts
 
 
@@ -37,13 +36,13 @@ def boundary_of(detail: FailureDetail) -> Boundary | None:
     The exception's type counts most, then the message, then the rest; the order of the catalogue breaks ties.
     """
     words = said(detail)
-    points = {boundary: _points(patterns, words) for boundary, patterns in _catalogue()[0].items()}
+    places = (words.type.lower(), words.message.lower(), words.text.lower())
+    points = {boundary: _points(patterns, *places) for boundary, patterns in _catalogue()[0].items()}
     best = max(points, key=lambda boundary: points[boundary])
     return best if points[best] >= LEAST else None
 
 
-def _points(patterns: Sequence[re.Pattern[str]], words: Said) -> int:
-    kind, message, text = words.type.lower(), words.message.lower(), words.text.lower()
+def _points(patterns: Sequence[Phrases], kind: str, message: str, text: str) -> int:
     points = 0
     for pattern in patterns:
         if pattern.search(kind):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ from flakediag.model import (
     Verdict,
 )
 
+OUTCOMES = {int(outcome): outcome for outcome in Outcome}
 RANKED = (Verdict.FLAKY, Verdict.BROKEN, Verdict.NEW, Verdict.INSUFFICIENT, Verdict.FIXED, Verdict.STABLE)
 
 
@@ -196,21 +198,22 @@ def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]
 
 
 def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
-    said = {f.run: f for f in window.failures_of.get(test, ())}
-    entries = []
-    for r in np.flatnonzero(window.positions[:, test] >= 0):
-        duration = float(window.durations[r, test])
-        entries.append(
-            TimelineEntry(
-                run=window.runs[r],
-                outcome=Outcome(int(window.outcomes[r, test])),
-                attempts=int(window.tries[r, test]),
-                duration=None if np.isnan(duration) else duration,
-                position=int(window.positions[r, test]),
-                signature=said[int(r)].signature if int(r) in said else None,
-            )
+    said = {failure.run: failure.signature for failure in window.failures_of.get(test, ())}
+    present = np.flatnonzero(window.positions[:, test] >= 0)
+    columns = (window.outcomes, window.tries, window.durations, window.positions)
+    return tuple(
+        TimelineEntry(
+            window.runs[run],
+            OUTCOMES[outcome],
+            attempts,
+            None if isnan(duration) else duration,
+            position,
+            said.get(run),
         )
-    return tuple(entries)
+        for run, outcome, attempts, duration, position in zip(
+            present.tolist(), *(column[present, test].tolist() for column in columns), strict=True
+        )
+    )
 
 
 def _by_failures(tickets: Sequence[Ticket], fixes: Sequence[FixStep]) -> list[FixStep]:
@@ -254,9 +257,9 @@ def _notes(window: Window, any_flaky: bool) -> tuple[str, ...]:
 
 def _one_order(window: Window, runs: NDArray[np.int64]) -> bool:
     """All these runs have their common tests in one order."""
-    positions = window.positions[runs]
-    common = positions[:, (positions >= 0).all(axis=0)]
-    return bool((np.diff(common[:, np.argsort(common[0])], axis=1) > 0).all())
+    common = np.flatnonzero((window.positions >= 0)[runs].all(axis=0))
+    ordered = common[np.argsort(window.positions[runs[0], common])]
+    return all((np.diff(window.positions[run, ordered]) > 0).all() for run in runs)
 
 
 __all__ = ["Findings", "diagnose"]

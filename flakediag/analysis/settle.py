@@ -52,7 +52,7 @@ def record_of(window: Window, subject: Subject) -> Record:
         hosts=any(run.host for run in runs),
         facts=any(run.properties for run in runs),
         commits=all(run.commit for run in runs),
-        output=any(f.detail.output.strip() for f in subject.failures),
+        output=any(detail.output.strip() for detail in subject.details),
     )
 
 

@@ -10,7 +10,7 @@ anything else → fixed, if the clean stretch is longer than a flake of that rat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, lgamma, log
@@ -23,10 +23,9 @@ from flakediag.analysis.weights import weights
 from flakediag.model import Verdict
 
 CLEAN, FAILING, FLAKY = range(3)
+AT_ONCE = 64  # boundaries whose segments are weighed together
 Counts = NDArray[np.int64]
 Logs = NDArray[np.float64]
-
-_AT_ONCE = 64  # boundaries whose segments are weighed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +165,7 @@ def _last_segment(history: Sequence[CommitOutcomes], memory: Memory) -> tuple[li
     known = memory.known(chain.stretches)
     if known:
         weight[: known + 1], reach[: known + 1] = memory.weight[: known + 1], memory.reach[: known + 1]
-    for end in range(known + 1, count + 1):
-        options = chain.options(reach, end)
+    for end, options in chain.options(reach, known + 1):
         weight[end] = np.logaddexp.reduce(options, axis=0)
         if end < count:
             reach[end] = chain.change + np.logaddexp.reduce(weight[end][:, None] + chain.follow, axis=0)
@@ -202,8 +200,6 @@ class _Chain:
         self._kept = np.concatenate(([0], np.cumsum(np.array(gaps) + 1)))  # boundaries, merged ones included
         most = 1 << int(self._tried[-1]).bit_length()  # few sizes, so that the tables are made once
         self._flaky = _flaky_likelihood(most, *figures["flaky_prior"])
-        self._ends = range(0)
-        self._segments, self._inside = np.empty((0, 0, 3)), np.empty((0, 0, 1))
 
     def reach(self) -> Logs:
         """float64[boundaries, 3]: the weight of starting a segment of a kind there, filled in for the first one."""
@@ -211,28 +207,28 @@ class _Chain:
         made[0] = self._first
         return made
 
-    def options(self, reach: Logs, end: int) -> Logs:
-        """float64[end, 3]: the weight of a last segment of each kind from each boundary up to this one."""
-        if end not in self._ends:
-            self._weigh(range(end, min(end + _AT_ONCE, len(self._kept))))
-        place = self._ends.index(end)
-        found: Logs = reach[:end] + self._segments[place, :end] + self._inside[place, :end]
-        return found
+    def options(self, reach: Logs, first: int = 1) -> Iterator[tuple[int, Logs]]:
+        """From the boundary `first` on, each with float64[boundary, 3]: the weight of a last segment of each kind from
+        each earlier boundary up to this one. `reach` is to be filled in up to a boundary before the next is asked for.
+        """
+        for start in range(first, len(self._tried), AT_ONCE):
+            ends = np.arange(start, min(start + AT_ONCE, len(self._tried)))
+            likelihood, inside = self._segments(ends)
+            for row, end in enumerate(ends.tolist()):
+                yield end, reach[:end] + likelihood[row, :end] + inside[row, :end]
 
-    def _weigh(self, ends: range) -> None:
-        """What the segments that end at these boundaries weigh by themselves, from every boundary: many at once cost
-        hardly more than one."""
-        last, first = slice(ends.start, ends.stop), slice(0, ends.stop - 1)
-        # A segment that would end before it starts is never looked at.
-        k = np.maximum(self._failed[last, None] - self._failed[None, first], 0)
-        n = np.maximum(self._tried[last, None] - self._tried[None, first], k)
-        self._segments = np.empty((*k.shape, 3))
-        self._segments[:, :, CLEAN] = np.where(k == 0, 0.0, -inf)
-        self._segments[:, :, FAILING] = np.where(k == n, 0.0, -inf)
-        self._segments[:, :, FLAKY] = self._flaky(k, n)
+    def _segments(self, ends: Counts) -> tuple[Logs, Logs]:
+        """float64[E, boundaries, 3] and [E, boundaries, 1]: how likely the outcomes between each earlier boundary and
+        each of these are in a segment of each kind, and that nothing changes inside it. Later boundaries hold nothing.
+        """
+        failed, tried, kept = (
+            np.maximum(table[ends][:, None] - table[: ends[-1]], 0) for table in (self._failed, self._tried, self._kept)
+        )
+        likelihood = np.stack(
+            [np.where(failed == 0, 0.0, -inf), np.where(failed == tried, 0.0, -inf), self._flaky(failed, tried)], axis=2
+        )
         # One change at the cut, none at the boundaries inside the segment.
-        self._inside = (self._stay * (self._kept[last, None] - self._kept[None, first] - 1))[:, :, None]
-        self._ends = ends
+        return likelihood, (self._stay * (kept - 1))[:, :, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +250,7 @@ def segments(history: Sequence[CommitOutcomes]) -> list[Segment]:
     began = np.zeros((count + 1, 3), dtype=np.int64)  # where the best last segment up to a boundary starts
     before = np.zeros((count, 3), dtype=np.int64)  # the kind of the segment before one that starts at a boundary
     best = reach[0]
-    for end in range(1, count + 1):
-        options = chain.options(reach, end)
+    for end, options in chain.options(reach):
         began[end], best = options.argmax(axis=0), options.max(axis=0)
         if end < count:
             through = best[:, None] + chain.follow

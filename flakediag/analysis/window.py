@@ -6,10 +6,11 @@ function of this one value, so an analysis needs neither a database nor a clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.int8]
 Floats = NDArray[np.float32]
+
+Made = TypeVar("Made")
+Value = TypeVar("Value", bound=np.generic)
 
 NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
 
@@ -85,6 +89,14 @@ class Window:
     attempts: Bytes
     duration: Floats
     failures: tuple[Failure, ...] = field(default=())
+    _made: dict[Callable[[Window], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, make: Callable[[Window], Made]) -> Made:
+        """What `make` makes of this window: made when it is asked for first, and the same for all who ask."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,9 +120,8 @@ class Window:
     @cached_property
     def outcomes(self) -> Bytes:
         """int8[R, T]: `Outcome` of each test in each run, `NOT_RUN` where absent; the worst of duplicates."""
-        matrix = np.full(self.shape, NOT_RUN, dtype=np.int8)
-        matrix[self.run, self.test] = self.outcome
-        if np.count_nonzero(matrix != NOT_RUN) < len(self.run):
+        matrix = self._placed(self.outcome, NOT_RUN)
+        if self.repeated:
             # Duplicates: a failure outranks a pass, a pass outranks a skip. Written in rising rank, the worst wins.
             rank = np.array([1, 2, 3, 0], dtype=np.int8)[self.outcome]
             by_rank = np.argsort(rank, kind="stable")
@@ -119,24 +130,34 @@ class Window:
 
     @cached_property
     def positions(self) -> Ints:
-        """int32[R, T]: the place of each test in its run's report (its first one), -1 where absent."""
-        matrix = np.full(self.shape, -1, dtype=np.int32)
-        matrix[self.run[::-1], self.test[::-1]] = self.position[::-1]
-        return matrix
+        """int32[R, T]: the place of each test in its run's report, -1 where absent; the last of duplicates."""
+        return self._placed(self.position, -1)
 
     @cached_property
     def durations(self) -> Floats:
-        """float32[R, T]: seconds, NaN where absent or not known."""
-        matrix = np.full(self.shape, np.nan, dtype=np.float32)
-        matrix[self.run[::-1], self.test[::-1]] = self.duration[::-1]
-        return matrix
+        """float32[R, T]: seconds, NaN where absent or not known; those of the last of duplicates."""
+        return self._placed(self.duration, np.nan)
 
     @cached_property
     def tries(self) -> Bytes:
         """int8[R, T]: attempts, 0 where absent; the last of duplicates."""
-        matrix = np.zeros(self.shape, dtype=np.int8)
-        matrix[self.run, self.test] = self.attempts
+        return self._placed(self.attempts, 0)
+
+    def _placed(self, column: NDArray[Value], absent: float) -> NDArray[Value]:
+        """[R, T]: a value of each test in each run, the last one of a repeated test.
+
+        Run by run: the places in one run's row are few enough to stay near, and no index of all results is made.
+        """
+        matrix = np.full(self.shape, absent, dtype=column.dtype)
+        ends = np.searchsorted(self.run, np.arange(len(self.runs), dtype=self.run.dtype), side="right").tolist()
+        for row, start, end in zip(matrix, [0, *ends], ends, strict=False):
+            row[self.test[start:end]] = column[start:end]
         return matrix
+
+    @cached_property
+    def repeated(self) -> bool:
+        """Some test stands in a run more than once."""
+        return len(self.run) > int(np.count_nonzero(self.positions >= 0))
 
     @cached_property
     def failures_of(self) -> dict[int, list[Failure]]:
@@ -174,10 +195,11 @@ class Window:
     @cached_property
     def recovered(self) -> NDArray[np.bool_]:
         """bool[R, T]: an attempt failed and one passed: a retry that recovered, or a test that ran twice."""
-        passed = np.zeros(self.shape, dtype=np.bool_)
-        rows = self.outcome == Outcome.PASSED
-        passed[self.run[rows], self.test[rows]] = True
-        recovered: NDArray[np.bool_] = self.failed & passed
+        recovered: NDArray[np.bool_] = self.failed & (self.outcomes == Outcome.PASSED)
+        if self.repeated:  # the worst of several is no pass; one of them may be
+            rows = np.flatnonzero(self.outcome == Outcome.PASSED)
+            rows = rows[self.failed[self.run[rows], self.test[rows]]]
+            recovered[self.run[rows], self.test[rows]] = True
         return recovered
 
     @cached_property
@@ -208,3 +230,8 @@ class Subject:
     signature: str
     failed: Bytes
     failures: tuple[Failure, ...]
+
+    @cached_property
+    def details(self) -> Counter[FailureDetail]:
+        """What reports say about the failures, each distinct content with how often it was said."""
+        return Counter(failure.detail for failure in self.failures)

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, NoHistoryError, UsageError
 from flakediag.history import schema
 
 _MAGIC = b"SQLite format 3\x00"
@@ -43,7 +43,7 @@ def open_as_it_is(path: Path, busy_timeout: float) -> tuple[sqlite3.Connection, 
         try:
             version = _version(conn, path)
             if version == 0:
-                raise HistoryError(f"{path}: nothing has been stored in this history yet", hint=_CREATE)
+                raise NoHistoryError(f"{path}: nothing has been stored in this history yet", hint=_CREATE)
         except BaseException:
             conn.close()
             raise
@@ -62,7 +62,7 @@ def open_raw(path: Path, busy_timeout: float) -> sqlite3.Connection:
 def must_exist(path: Path) -> None:
     """Raises `HistoryError` where there is no file."""
     if not path.is_file():
-        raise HistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
+        raise NoHistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def _check_file(path: Path, *, new_allowed: bool) -> None:
         if not path.exists():
             if new_allowed:
                 return
-            raise HistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
+            raise NoHistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
         if not path.is_file():
             raise HistoryError(f"{path}: not a file", hint="name the history's file with --db")
         with path.open("rb") as file:

@@ -35,17 +35,20 @@ def of(conn: sqlite3.Connection, found: Sequence[Run]) -> bytes:
     for run in found:
         hashed.update(repr(run).encode("utf-8", "surrogatepass"))
     wanted = id_list(run.id for run in found if run.id is not None)
-    _update(hashed, conn.execute(_OF_RUNS, (wanted,)))
+    for row in conn.execute(_OF_RUNS, (wanted,)):
+        for value in row:
+            part = value if isinstance(value, bytes) else repr(value).encode()
+            hashed.update(b"%d:" % len(part))
+            hashed.update(part)
+    hashed.update(b"end")
     _update(hashed, conn.execute(_FAILURES, (wanted,)))
     if found:
         _update(hashed, conn.execute(_TESTS, (runs.project_id(conn, found[0].project),)))
     return hashed.digest()
 
 
-def _update(hashed: blake2b, rows: Iterable[tuple[object, ...]]) -> None:
+def _update(hashed: blake2b, rows: Iterable[tuple[int | bytes | None, ...]]) -> None:
+    """Many rows of numbers and digests: what Python writes for a row tells all of it, and where it ends."""
     for row in rows:
-        for value in row:
-            part = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
-            hashed.update(b"%d:" % len(part))
-            hashed.update(part)
+        hashed.update(repr(row).encode())
     hashed.update(b"end")

@@ -21,7 +21,7 @@ _SEQUENCE = "SELECT tests FROM sequences WHERE id = ?"
 
 _FAILURES = """
 SELECT run_id, test_id, position, attempt, outcome, signature_id, detail_id
-FROM failures WHERE run_id IN (SELECT value FROM json_each(?))
+FROM failures WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, position, attempt
 """
 
 
@@ -36,8 +36,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullconte
         number: unpack(conn.execute(_SEQUENCE, (number,)).fetchone()[0]) for number in {row[0] for row in rows.values()}
     }
     tests, index_of = names.load(conn, names.distinct(list(sequences.values())))
-    indices = {number: index_of[sequence] for number, sequence in sequences.items()}
-    sizes = np.array([len(indices[rows[run_id][0]]) if run_id in rows else 0 for run_id in run_ids], dtype=np.int64)
+    sizes = np.array([len(sequences[rows[run_id][0]]) if run_id in rows else 0 for run_id in run_ids], dtype=np.int64)
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     test, position = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
@@ -46,7 +45,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullconte
     for run_id, end, size in zip(run_ids, ends.tolist(), sizes.tolist(), strict=True):
         if size:
             mine = slice(end - size, end)
-            test[mine] = indices[rows[run_id][0]]
+            test[mine] = index_of[sequences[rows[run_id][0]]]
             position[mine] = np.arange(size, dtype=np.int32)
             _fill(rows[run_id], outcome[mine], attempts[mine], duration[mine])
     return Window(
@@ -82,20 +81,19 @@ def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, 
     said = _details(conn, {row[6] for row in rows}, guard)
     outcomes = {int(outcome): outcome for outcome in Outcome}
     index = index_of.tolist()
-    failures = [
+    rows.sort(key=lambda row: place[row[0]])
+    return tuple(
         Failure(
-            run=place[run_id],
-            test=index[test_id],
-            position=position,
-            attempt=attempt,
-            outcome=outcomes[outcome],
-            signature=signatures[signature_id],
-            said=said[detail_id],
+            place[run_id],
+            index[test_id],
+            position,
+            attempt,
+            outcomes[outcome],
+            signatures[signature_id],
+            said[detail_id],
         )
         for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
-    ]
-    failures.sort(key=lambda failure: (failure.run, failure.position, failure.attempt))
-    return tuple(failures)
+    )
 
 
 def _signatures(conn: sqlite3.Connection, ids: set[int]) -> dict[int, str]:

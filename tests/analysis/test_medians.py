@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from flakediag.analysis.medians import medians
+from flakediag.analysis.medians import median, medians
 
 KNOWN = st.floats(0, 1e6, width=32)
 
@@ -22,3 +22,8 @@ def test_medians_are_those_of_numpy(table: np.ndarray) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of rows without any number
         expected = np.nanmedian(table, axis=1)
     assert np.array_equal(medians(table), expected, equal_nan=True)
+
+
+@given(arrays(np.float64, st.integers(1, 9), elements=KNOWN))
+def test_a_median_is_that_of_numpy(values: np.ndarray) -> None:
+    assert median(values) == np.median(values)

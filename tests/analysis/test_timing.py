@@ -1,13 +1,16 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import draw_window
 from evidence_samples import subjects, weight, with_durations
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flakediag.analysis.evidence import timing
-from flakediag.model import Category
+from flakediag.analysis.weights import weights
+from flakediag.model import Category, Outcome
 
 T, ORDER = Category.TIMING, Category.ORDER
 
@@ -137,3 +140,21 @@ def test_timeouts_that_people_choose(measured, round_):
 @pytest.mark.parametrize("measured", [4.9, 7.4, 0.8, 33.0, 0.0])
 def test_durations_that_nobody_chooses(measured):
     assert timing._round_below(measured) is None
+
+
+@given(data=st.data(), at_once=st.sampled_from([1, 2, 1024]))
+def test_slowdowns_are_medians_of_what_passed(data, at_once):
+    rows = data.draw(st.lists(st.text(".FrsE ", min_size=7, max_size=7), min_size=3, max_size=7))
+    seconds = st.sampled_from([np.nan, 0.0, 0.004, 0.01, 0.02, 0.3, 1.7, 5.0])
+    window = draw_window(rows)
+    window = with_durations(window, lambda run, test: data.draw(seconds))
+    passed = np.where(window.outcomes == Outcome.PASSED, window.durations.astype(np.float64), np.nan)
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patched:
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of tests that never passed
+        patched.setattr(timing, "AT_ONCE", at_once)
+        usual = np.nanmedian(passed, axis=0)
+        usual[(~np.isnan(passed)).sum(axis=0) < 4] = np.nan
+        ratios = passed[:, usual >= 0.01] / usual[usual >= 0.01]
+        expected = np.nanmedian(ratios, axis=1) if ratios.size else np.full(len(rows), np.nan)
+        expected[(~np.isnan(ratios)).sum(axis=1) < weights("timing")["slow_min_tests"]] = np.nan
+        assert np.array_equal(timing.slowdowns(window), expected, equal_nan=True)

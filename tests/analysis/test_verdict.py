@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flakediag.analysis import verdict
 from flakediag.analysis.verdict import (
     CLEAN,
     FAILING,
@@ -132,3 +133,11 @@ def test_segments_cover_the_history_and_keep_a_mixed_commit_flaky(text: str) -> 
         for commit in commits[segment.start : segment.stop]:
             if 0 < commit.failed < commit.tried:
                 assert segment.kind == FLAKY
+
+
+@given(st.text(".Fr0123", min_size=1, max_size=60), st.integers(1, 7))
+def test_a_verdict_is_the_same_however_many_boundaries_are_weighed_together(text: str, at_once: int) -> None:
+    expected = judge(history(text), is_new=False), segments(history(text))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(verdict, "AT_ONCE", at_once)
+        assert (judge(history(text), is_new=False), segments(history(text))) == expected

@@ -9,6 +9,8 @@ from importlib.resources import files
 from tomllib import loads
 from typing import NamedTuple
 
+from flakediag.analysis.evidence.phrases import Phrases
+
 TRIED = 40  # places in a text at which a comparison may begin
 
 _SPACES = re.compile(r"[^\S\n]+")
@@ -42,20 +44,20 @@ class Pair(NamedTuple):
 
 
 @cache
-def phrasings() -> Mapping[str, Sequence[re.Pattern[str]]]:
-    """The catalogue, compiled; lists of plain words are one pattern each."""
+def phrasings() -> Mapping[str, Sequence[Phrases]]:
+    """The catalogue; lists of plain words are one pattern each."""
     table = loads(files("flakediag.analysis").joinpath("comparison.toml").read_text("utf-8"))
     for name in ("time", "extra", "missing", "absent", "going_on", "at_the_end"):
         table[name] = ["|".join(table[name])]
-    return {name: [_compiled(pattern) for pattern in patterns] for name, patterns in table.items()}
+    return {name: [_phrases(pattern) for pattern in patterns] for name, patterns in table.items()}
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _phrases(pattern: str) -> Phrases:
     # "VALUE END" is written with a space for the eye only.
     pattern = pattern.replace("VALUE END", "VALUEEND")
     for name in ("VALUE", "END", "NUMBER"):
         pattern = pattern.replace(name, _PLACEHOLDERS[name])
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    return Phrases([pattern], re.IGNORECASE | re.DOTALL)
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +114,10 @@ def diff(text: str) -> Diff | None:
 
 
 def _search(name: str, text: str, places: Sequence[int], make: Callable[[str, str], Pair]) -> Iterator[Pair]:
-    for pattern in phrasings()[name]:
+    for phrases in phrasings()[name]:
+        pattern = phrases.within(text)
+        if pattern is None:
+            continue
         end = 0
         for place in places:
             if place >= end and (match := pattern.match(text, place)):

@@ -7,7 +7,7 @@ Wrong answers in parallel runs only: two workers of one run share it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from flakediag.analysis.evidence.comparison import traits_of
 from flakediag.analysis.evidence.fisher import enrichment
 from flakediag.analysis.evidence.parallel import parallel_runs
+from flakediag.analysis.evidence.ports import port_use
 from flakediag.analysis.evidence.portwords import port_words
 from flakediag.analysis.evidence.text import said
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Failure, Subject, Window
-from flakediag.model import Category, Evidence, Partner
+from flakediag.model import Category, Evidence, FailureDetail, Partner
 
 SAME = 0.75  # Jaccard index of the runs in which two tests lose their connection
 QUICK = 0.1  # seconds: an answer that comes sooner did not come from another machine through a broken network
@@ -29,7 +30,8 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
     """Evidence of kinds "ports-peer" and "ports-parallel"."""
     if not subjects:
         return []
-    together = _together(subjects)
+    gone = window.once(port_use).lost
+    together = _together(subjects, gone)
     parallel = parallel_runs(window)
     by_test: dict[int, list[Subject]] = defaultdict(list)
     for subject in subjects:
@@ -37,18 +39,18 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
     crowd = _parallel_crowd(by_test, parallel)
     return [
         [
-            *_shared_peer(window, subject, *together.get(subject.test, ([], []))),
+            *_shared_peer(window, subject, gone, *together.get(subject.test, ([], []))),
             *_parallel_answers(subject, by_test[subject.test], parallel, crowd),
         ]
         for subject in subjects
     ]
 
 
-def _together(subjects: Sequence[Subject]) -> dict[int, tuple[list[int], list[int]]]:
+def _together(subjects: Sequence[Subject], gone: Set[FailureDetail]) -> dict[int, tuple[list[int], list[int]]]:
     """For each test that lost its connection, those runs, and the other tests that lost theirs in (nearly) the same."""
     lost: dict[int, set[int]] = defaultdict(set)
     for failure in (f for s in subjects for f in s.failures):
-        if _peer_gone(failure):
+        if failure.detail in gone:
             lost[failure.test].add(failure.run)
     return {
         test: (
@@ -59,19 +61,16 @@ def _together(subjects: Sequence[Subject]) -> dict[int, tuple[list[int], list[in
     }
 
 
-def _peer_gone(failure: Failure) -> bool:
-    found = port_words(said(failure.detail))
-    return (found.cut or found.refused or found.foreign) and not found.remote
-
-
-def _shared_peer(window: Window, subject: Subject, runs: Sequence[int], others: Sequence[int]) -> list[Evidence]:
+def _shared_peer(
+    window: Window, subject: Subject, gone: Set[FailureDetail], runs: Sequence[int], others: Sequence[int]
+) -> list[Evidence]:
     """Several tests lose their connection in the same runs, at once, and never else: what answers is not their server.
 
     A cut connection needs somebody who listened; within milliseconds that somebody is on this machine. A refusal
     needs nobody, so it says less: a service that is down looks the same.
     """
     table = weights("ports")
-    if len(others) < 2 or len(runs) < 2 or not any(_peer_gone(f) for f in subject.failures):
+    if len(others) < 2 or len(runs) < 2 or not any(f.detail in gone for f in subject.failures):
         return []
     times = window.durations[runs, subject.test]
     times = times[~np.isnan(times)]
@@ -131,7 +130,7 @@ def _parallel_answers(
     table = weights("ports")
     failed, passed = _of_test(mine)
     seen = failed | passed
-    varied = len({f.detail.message for s in mine for f in s.failures}) > 1
+    varied = len({detail.message for s in mine for detail in s.details}) > 1
     weight = table["parallel_answers"] + (table["answers_vary"] if varied else 0.0)
     if _only_parallel(mine, parallel) <= (0.05 if crowd >= 2 else 0.01):
         only = "only "

@@ -8,7 +8,7 @@ more where a bind error stands in another failure of the same run, and where suc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from math import log
@@ -16,11 +16,20 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.evidence.portwords import EPHEMERAL, may_bind, phrases, port_words, ports_in
-from flakediag.analysis.evidence.text import Said, said, sample
+from flakediag.analysis.evidence.portwords import (
+    EPHEMERAL,
+    LOST,
+    bind_error,
+    lost_connection,
+    phrases,
+    port_words,
+    ports_in,
+)
+from flakediag.analysis.evidence.skimming import speaking
+from flakediag.analysis.evidence.text import read, said, sample
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Failure, Subject, Window
-from flakediag.model import Category, Evidence, Partner, Run
+from flakediag.model import Category, Evidence, FailureDetail, Partner, Run
 
 MOST_PARTNERS = 5
 
@@ -30,22 +39,26 @@ class PortUse:
     """What all failures of a window say about ports, whoever failed.
 
     bound: bool[R]: some failure of the run holds a bind error; bound_ports and bound_tests: the ports with a bind
-    error and the tests that met it, per run; failures: all of them, each distinct one of a test once.
+    error and the tests that met it, per run; lost: the failures that say that a connection was lost; tests: each
+    distinct failure, and the tests that failed so.
     """
 
     bound: NDArray[np.bool_]
-    bound_ports: Mapping[int, frozenset[int]]
-    bound_tests: Mapping[int, frozenset[int]]
-    failures: Sequence[tuple[int, Said]]
+    bound_ports: Mapping[int, Set[int]]
+    bound_tests: Mapping[int, Set[int]]
+    lost: Set[FailureDetail]
+    tests: Mapping[FailureDetail, Set[int]]
 
     def tests_naming(self, ports: Sequence[int]) -> set[int]:
         """The tests whose failures or output name one of these ports."""
         numbers = [str(port) for port in ports]
         return {
             test
-            for test, words in self.failures
+            for detail, tests in self.tests.items()
             # The plain search is cheap, and spares most texts the patterns that tell a port from a number.
-            if any(number in words.whole for number in numbers) and set(ports) & set(ports_in(words))
+            if any(number in part for part in detail for number in numbers)
+            and not set(ports).isdisjoint(ports_in(said(detail)))
+            for test in tests
         }
 
 
@@ -53,31 +66,32 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
     """Evidence of kinds "ports" and "ports-…", category port-conflict; what speaks against is "timing" and so on."""
     if not subjects:
         return []
-    use = port_use(window)
+    use = window.once(port_use)
     return [_bind(window, subject, use) or _loopback(window, subject, use) for subject in subjects]
 
 
 def port_use(window: Window) -> PortUse:
-    """Reads every failure once."""
-    bound = np.zeros(len(window.runs), dtype=np.bool_)
-    bound_ports: dict[int, set[int]] = defaultdict(set)
-    bound_tests: dict[int, set[int]] = defaultdict(set)
-    failures: dict[tuple[int, Said], None] = {}
+    """Reads each distinct failure once that can have something to say."""
+    alike: defaultdict[FailureDetail, list[Failure]] = defaultdict(list)
     for failure in window.failures:
-        words = said(failure.detail)
-        failures[failure.test, words] = None
-        if not may_bind(words):
+        alike[failure.detail].append(failure)
+    bound = np.zeros(len(window.runs), dtype=np.bool_)
+    bound_ports: defaultdict[int, set[int]] = defaultdict(set)
+    bound_tests: defaultdict[int, set[int]] = defaultdict(set)
+    lost: set[FailureDetail] = set()
+    for detail in speaking(list(alike), [phrases()[name] for name in ("bind", *LOST)]):
+        words = read(detail)
+        if lost_connection(words):
+            lost.add(detail)
+        if not bind_error(words):
             continue
-        found = port_words(words)
-        if found.bind:
+        near = port_words(words).near
+        for failure in alike[detail]:
             bound[failure.run] = True
-            bound_ports[failure.run].update(found.near)
+            bound_ports[failure.run].update(near)
             bound_tests[failure.run].add(failure.test)
-
-    def frozen(table: Mapping[int, set[int]]) -> dict[int, frozenset[int]]:
-        return {key: frozenset(value) for key, value in table.items()}
-
-    return PortUse(bound, frozen(bound_ports), frozen(bound_tests), tuple(failures))
+    tests = {detail: {failure.test for failure in failures} for detail, failures in alike.items()}
+    return PortUse(bound, bound_ports, bound_tests, lost, tests)
 
 
 def _bind(window: Window, subject: Subject, use: PortUse) -> list[Evidence]:

@@ -10,13 +10,15 @@ from itertools import islice
 from tomllib import loads
 from typing import Any, NamedTuple
 
+from flakediag.analysis.evidence.phrases import Phrases
 from flakediag.analysis.evidence.text import Said
 
 QUOTED = 8  # bind errors of one failure among which the one to quote is chosen
+LOST = ("cut", "refused", "foreign")  # the sections of the catalogue that tell of a lost connection
 EPHEMERAL = 32768  # from here on operating systems hand out ports by themselves (Linux 32768, the others 49152)
 
-_LOOPBACK = re.compile(
-    r"(?:\b127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\blocalhost|\b0\.0\.0\.0|\[::1?\]|::1|\blocal host)(?![\w.])"
+_LOOPBACK = Phrases(
+    [r"(?:\b127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\blocalhost|\b0\.0\.0\.0|\[::1?\]|::1|\blocal host)(?![\w.])"]
 )
 _LOOPBACK_PORT = re.compile(
     r"(?:\b127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\blocalhost(?:/127\.\d\.\d\.\d)?|\b0\.0\.0\.0|\[[0-9a-f:.]{2,40}\]|::1?|\*)"
@@ -60,45 +62,42 @@ class PortWords(NamedTuple):
 
 @cache
 def phrases() -> dict[str, Any]:
-    """The catalogue: for each section one compiled pattern; `services` maps a port to its well-known service."""
+    """The catalogue: for each section its patterns; `services` maps a port to its well-known service."""
     table = loads(files("flakediag.analysis").joinpath("ports.toml").read_text("utf-8"))
-    compiled: dict[str, Any] = {
-        name: re.compile("|".join(patterns)) for name, patterns in table.items() if isinstance(patterns, list)
-    }
-    compiled["services"] = {int(port): name for port, name in table["services"].items()}
-    return compiled
+    found: dict[str, Any] = {name: Phrases(listed) for name, listed in table.items() if isinstance(listed, list)}
+    found["services"] = {int(port): name for port, name in table["services"].items()}
+    return found
 
 
-# Every phrasing of a bind error in `ports.toml` holds one of these; looking for them is far cheaper than the patterns.
-_BIND_HINTS = (
-    *("in use", "inuse", "in_use", "errno ", "os error", "winerror", "only one usage", "bind", "listen"),
-    *("socket", "port", "another ", "already", "address"),
-)
+def bind_error(words: Said) -> re.Match[str] | None:
+    """The first bind error in a failure's own words, else in its output, of which `string` is then the whole."""
+    bind = phrases()["bind"]
+    found: re.Match[str] | None = bind.search(words.said) or (bind.search(words.whole) if words.output else None)
+    return found
 
 
-def may_bind(words: Said) -> bool:
-    """Whether it is worth looking for a bind error; False only where there is none."""
-    return any(hint in words.whole for hint in _BIND_HINTS)
+def lost_connection(words: Said) -> bool:
+    """Whether a connection was refused, cut or answered by a stranger, and nothing speaks of another machine."""
+    catalogue = phrases()
+    lost = any(catalogue[name].search(words.said) for name in LOST)
+    return lost and not catalogue["remote"].search(words.said)
 
 
 @lru_cache(maxsize=4096)
 def port_words(words: Said) -> PortWords:
     """Everything that one failure says about ports."""
     catalogue = phrases()
-    in_said = match = None
-    if may_bind(words):
-        in_said = catalogue["bind"].search(words.said)
-        match = in_said or catalogue["bind"].search(words.whole)
+    match = bind_error(words)
+    in_said = match is not None and match.string is words.said
     # The longest of the first ones reads best: "address already in use" rather than "errno 98".
     quoted = max(islice(catalogue["bind"].finditer(match.string), QUOTED), key=lambda m: len(m[0])) if match else None
     near: tuple[int, ...] = ()
     if match:
-        text = words.said if in_said else words.whole
-        near = _near(text, catalogue["bind"]) or _last_opened(words.output) or _listed(words.listing)
+        near = _near(match.string, catalogue["bind"]) or _last_opened(words.output) or _listed(words.listing)
     # What was refused or answered is judged by the failure's own words; logs of a server test are full of such lines.
     return PortWords(
         bind=" ".join(quoted[0].split())[:80].strip(" []()") if quoted else "",
-        said=in_said is not None,
+        said=in_said,
         near=near,
         local=_unique(_LOOPBACK_PORT.findall(words.said)),
         refused=bool(catalogue["refused"].search(words.said)),
@@ -117,7 +116,7 @@ def ports_in(words: Said) -> tuple[int, ...]:
     return _of_text(words.whole)
 
 
-def _near(text: str, bind: re.Pattern[str]) -> tuple[int, ...]:
+def _near(text: str, bind: Phrases) -> tuple[int, ...]:
     """The ports on the line of a bind error; else the nearest ones up to three lines away; else any on loopback."""
     lines = [line[:1000] for line in text.splitlines()]
     at = [n for n, line in enumerate(lines) if bind.search(line)]

@@ -31,7 +31,7 @@ def find(window: Window, subjects: Sequence[Subject]) -> list[list[Evidence]]:
     weight = float(weights("source")["sleep"])
     found: list[list[Evidence]] = []
     for subject in subjects:
-        details = list(dict.fromkeys(failure.detail for failure in subject.failures))[:SAMPLE]
+        details = list(subject.details)[:SAMPLE]
         line = next((line for detail in details if (line := _sleeping_line(detail))), None)
         found.append([] if line is None else [_evidence(line, weight)])
     return found

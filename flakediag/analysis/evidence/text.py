@@ -61,8 +61,10 @@ def capped(text: str, cap: int) -> str:
 
 def without_frames(text: str) -> str:
     """The lines of a failure's text that say something: no stack frames, and of a pytest listing its `E` lines."""
-    lines = [line[:2000] for line in text.splitlines()]
-    if any(line[:1] == "E" and _PYTEST_SAID.match(line) for line in lines):
+    lines = text.splitlines()
+    if len(text) > 2000:
+        lines = [line[:2000] for line in lines]
+    if [line for line in lines if line[:1] == "E" and _PYTEST_SAID.match(line)]:
         # Sections such as "Captured log" follow the listing; they are output and not code.
         captured = next((n for n, line in enumerate(lines) if "Captured " in line and "---" in line), len(lines))
         lines = [line[1:] for line in lines[:captured] if _PYTEST_SAID.match(line)] + lines[captured:]
@@ -77,7 +79,12 @@ def _is_frame(line: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def said(detail: FailureDetail) -> Said:
-    """The words of one failure."""
+    """The words of one failure, remembered: several kinds of evidence look at the same few."""
+    return read(detail)
+
+
+def read(detail: FailureDetail) -> Said:
+    """The words of one failure, for who goes through all of them and comes back to none."""
     kind, message, output = detail.type[:300], capped(detail.message, MESSAGE), capped(detail.output, OUTPUT)
     listing = capped(detail.text, TEXT)
     text = without_frames(listing)
@@ -87,12 +94,15 @@ def said(detail: FailureDetail) -> Said:
 
 def sample(subject: Subject) -> list[tuple[Said, float]]:
     """The distinct failures of a subject, the commonest first, each with its share of the failures."""
-    return sample_of(subject.failures)
+    return _sample(subject.details)
 
 
 def sample_of(failures: Sequence[Failure]) -> list[tuple[Said, float]]:
     """As `sample`, for any failures."""
-    counts = Counter(failure.detail for failure in failures)
+    return _sample(Counter(failure.detail for failure in failures))
+
+
+def _sample(counts: Counter[FailureDetail]) -> list[tuple[Said, float]]:
     common = counts.most_common(SAMPLE)
     total = sum(count for _, count in common)
     return [(said(detail), count / total) for detail, count in common]

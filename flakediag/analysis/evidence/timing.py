@@ -13,7 +13,7 @@ from math import erf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.analysis.medians import medians
+from flakediag.analysis.medians import median, middles
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Subject, Window
 from flakediag.model import Category, Evidence, Outcome
@@ -26,6 +26,8 @@ ROUND: tuple[float, ...] = (
 
 NEW_PROCESS = frozenset({"gotestsum", "go-junit-report", "go test", "nextest", "playwright", "gradle", "ctest"})
 """Producers whose retry runs in another process, where nothing that another test left can be met again."""
+
+AT_ONCE = 1024  # tests whose durations are ranked together
 
 Seconds = NDArray[np.float64]
 
@@ -50,17 +52,32 @@ def slowdowns(window: Window) -> Seconds:
     Tests that take less than 10 ms are left out (their durations are mostly rounding), and so are failures. NaN for a
     run with fewer than `slow_min_tests` such tests, or when there are fewer than four runs.
     """
-    table = weights("timing")
-    runs, _ = window.shape
-    seconds = np.where(window.outcomes == Outcome.PASSED, window.durations.astype(np.float64), np.nan)
-    enough = (~np.isnan(seconds)).sum(axis=0) >= 4
-    seconds = seconds[:, enough]
-    if seconds.shape[1] == 0:
-        return np.full(runs, np.nan)
-    usual = medians(seconds.T)
-    ratios = seconds[:, usual >= 0.01] / usual[usual >= 0.01]
-    counts = (~np.isnan(ratios)).sum(axis=1)
-    return np.where(counts >= table["slow_min_tests"], medians(ratios), np.nan)
+    least = weights("timing")["slow_min_tests"]
+    usual = _usual(window)
+    asked = np.flatnonzero(usual >= 0.01)
+    found = np.full(len(window.runs), np.nan)
+    for run, (outcomes, durations) in enumerate(zip(window.outcomes, window.durations, strict=True)):
+        ratios = durations[asked] / usual[asked]
+        ratios = ratios[(outcomes[asked] == Outcome.PASSED) & ~np.isnan(ratios)]
+        if len(ratios) >= least:
+            found[run] = median(ratios)
+    return found
+
+
+def _usual(window: Window) -> Seconds:
+    """float64[T]: the median duration of each test where it passed, NaN where fewer than four are known.
+
+    Some tests at a time, so that nothing is made that is as large as the window.
+    """
+    found = np.full(len(window.tests), np.nan)
+    for start in range(0, len(window.tests), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        passed = window.outcomes[:, some].T == Outcome.PASSED
+        seconds = np.where(passed, window.durations[:, some].T, np.float32(np.nan))
+        enough = (~np.isnan(seconds)).sum(axis=1) >= 4
+        low, high = middles(seconds)
+        found[some] = np.where(enough, (low.astype(np.float64) + high) / 2, np.nan)
+    return found
 
 
 def plateau(failing: Seconds, passing: Seconds) -> list[Evidence]:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from tomllib import loads
 
+from flakediag.analysis.evidence.phrases import Phrases
 from flakediag.analysis.evidence.text import Said, sample
 from flakediag.analysis.window import Subject, Window
 from flakediag.model import Category, Evidence, Identity
@@ -31,8 +32,8 @@ class Rule:
     """
 
     name: str
-    pattern: re.Pattern[str]
-    unless: re.Pattern[str] | None
+    pattern: Phrases
+    unless: Phrases | None
     where: str
     says: str
     votes: Mapping[Category, float]
@@ -60,8 +61,8 @@ def catalogue() -> tuple[Rule, ...]:
     return tuple(
         Rule(
             name=entry["name"],
-            pattern=re.compile("|".join(entry["any"])),
-            unless=re.compile("|".join(entry["unless"])) if "unless" in entry else None,
+            pattern=Phrases(entry["any"]),
+            unless=Phrases(entry["unless"]) if "unless" in entry else None,
             where=entry.get("where", "said"),
             says=entry["says"],
             votes={Category(name): weight for name, weight in entry["votes"].items()},

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, NoHistoryError, UsageError
 from flakediag.history.columnar import manifest as manifests
 from flakediag.history.columnar.manifest import Manifest
 
@@ -120,7 +120,7 @@ def _quoted(value: str) -> str:
 
 
 def manifest(reader: Reader) -> Manifest:
-    """What belongs to the dataset at this moment. Raises `HistoryError` where there is none."""
+    """What belongs to the dataset at this moment. Raises `NoHistoryError` where there is none."""
     file = f"{reader.root}/{manifests.NAME}"
     if _REMOTE.match(reader.root):
         ((content,),) = reader.rows("SELECT content FROM read_text($file)", {"file": file})
@@ -128,7 +128,7 @@ def manifest(reader: Reader) -> Manifest:
     try:
         content = Path(file).read_text("ascii", "replace")
     except OSError as error:
-        raise HistoryError(
+        raise NoHistoryError(
             f"there is no Parquet dataset at {reader.root}: {error.strerror}",
             "flakediag export --format parquet --partitioned -o DIR writes one",
         ) from error

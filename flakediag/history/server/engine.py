@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from psycopg import errors
 
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, NoHistoryError, OutdatedHistoryError, UsageError
 from flakediag.history.history import History, HistoryCounts, Stored, StoredRun
 from flakediag.history.server import adding, partitions, reading, schema
 from flakediag.history.server.connecting import WRITE, Connection, Server
@@ -90,12 +90,12 @@ class ServerHistory(History):
     def _check(server: Server) -> None:
         version = server.transact(schema.version_of)
         if version == 0:
-            raise HistoryError(
+            raise NoHistoryError(
                 f"{server.name}: nothing has been stored in this history yet",
                 hint="create it, with a role that may make a schema: flakediag ingest PATH…",
             )
         if version < schema.VERSION:
-            raise HistoryError(
+            raise OutdatedHistoryError(
                 f"{server.name}: the history is of an earlier flakediag (schema version {version})",
                 hint="bring it up to date with the role that owns it: flakediag prune --keep-days 100000",
             )
