@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log2
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flakediag.analysis.rates import clean_runs_needed
 from flakediag.analysis.weights import weights
@@ -44,16 +45,23 @@ class Record:
 
 def record_of(window: Window, subject: Subject) -> Record:
     """The record of one subject of the window."""
-    runs = [window.runs[r] for r in np.flatnonzero(subject.failed >= 0)]
+    seen = subject.failed >= 0
+    hosts, facts, commits = window.once(_told_of_runs)
     return Record(
-        runs=len(runs),
+        runs=int(seen.sum()),
         failures=int((subject.failed == 1).sum()),
         timed=bool((~np.isnan(window.durations[:, subject.test])).any()),
-        hosts=any(run.host for run in runs),
-        facts=any(run.properties for run in runs),
-        commits=all(run.commit for run in runs),
+        hosts=bool(hosts[seen].any()),
+        facts=bool(facts[seen].any()),
+        commits=bool(commits[seen].all()),
         output=any(detail.output.strip() for detail in subject.details),
     )
+
+
+def _told_of_runs(window: Window) -> NDArray[np.bool_]:
+    """bool[3, R]: the run names its host, other facts, its commit."""
+    told = [(bool(run.host), bool(run.properties), bool(run.commit)) for run in window.runs]
+    return np.array(told, dtype=np.bool_).reshape(-1, 3).T
 
 
 def settled(diagnosis: Diagnosis, evidence: Sequence[Evidence], record: Record) -> Diagnosis:

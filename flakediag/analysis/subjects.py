@@ -56,10 +56,9 @@ def _by_signature(failures: Sequence[Failure]) -> dict[str, list[Failure]]:
     repeat are taken as one, named by the commonest.
     """
     exact: dict[str, list[Failure]] = defaultdict(list)
-    silent = [failure for failure in failures if not any(failure.detail)]
+    silent: list[Failure] = []
     for failure in failures:
-        if any(failure.detail):
-            exact[failure.signature].append(failure)
+        (exact[failure.signature] if any(failure.detail) else silent).append(failure)
     if silent and not exact:
         return {silent[0].signature: silent}
     if len(exact) == 1:

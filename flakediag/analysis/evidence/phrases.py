@@ -36,6 +36,13 @@ class Phrases:
         pattern = self.within(text)
         return pattern.fullmatch(text) if pattern else None
 
+    def may_match(self, text: str) -> bool:
+        """False only where nothing can match: not in the text, nor in a part of it."""
+        if self.always or (self._any_case and not text.isascii()):
+            return True
+        text = text.lower() if self._any_case else text
+        return any(word in text for word in self.words)
+
     def within(self, text: str) -> re.Pattern[str] | None:
         """Those alternatives that can match somewhere in the text, as one pattern; None where none can."""
         if self._any_case:

@@ -7,7 +7,7 @@ against. Words are weak: most rules only tilt the odds, and rules that say the s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,12 +24,19 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD = re.compile(r"[\W_]+")
 
 
+PLACES: Mapping[str, Callable[[Said, str], str]] = {
+    "name": lambda words, name: name,
+    "type": lambda words, name: words.type.lower(),
+    "message": lambda words, name: f"{words.type}\n{words.message}".lower(),
+    "said": lambda words, name: words.said,
+    "whole": lambda words, name: words.whole,
+}
+"""Where a rule may look: a text, from a failure's words and the name of its test."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of the catalogue.
-
-    `where` is type, message, said (type, message and text), whole (output too) or name (the test's).
-    """
+    """One entry of the catalogue. `where` is one of `PLACES`."""
 
     name: str
     pattern: Phrases
@@ -40,14 +47,7 @@ class Rule:
 
     def search(self, words: Said, name: str = "") -> re.Match[str] | None:
         """Where the rule matches a failure of the test with this name, None where it does not."""
-        if self.where == "name":
-            place = name
-        elif self.where == "type":
-            place = words.type.lower()
-        elif self.where == "message":
-            place = f"{words.type}\n{words.message}".lower()
-        else:
-            place = words.whole if self.where == "whole" else words.said
+        place = PLACES[self.where](words, name)
         match = self.pattern.search(place)
         if match and self.unless and self.unless.search(place):
             return None
@@ -85,8 +85,12 @@ def name_of(test: Identity) -> str:
 
 def _of(subject: Subject, name: str) -> list[Evidence]:
     read = sample(subject)
+    # Most rules match none of the failures, which shows in all of them at once.
+    together = {where: "\n".join([place(words, name) for words, _ in read]) for where, place in PLACES.items()}
     found = []
     for rule in catalogue():
+        if not rule.pattern.may_match(together[rule.where]):
+            continue
         matches = [(match, share) for words, share in read if (match := rule.search(words, name))]
         if not matches:
             continue
