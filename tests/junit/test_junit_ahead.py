@@ -24,11 +24,24 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def several(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three processors, no other thread, and files that are always worth a process."""
+def several(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Three processors, no other thread, and files that are always worth a process; none of which is left over."""
+    forked: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        child = fork()
+        forked.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", noted)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     monkeypatch.setattr(ahead, "_WORTH_A_PROCESS", 0)
+    yield
+    for child in forked:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
 
 
 @pytest.fixture
@@ -125,16 +138,9 @@ def test_an_error_is_raised_as_here(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError, match=r"0\.xml"):
         outcomes(read_ahead(sources(tmp_path), read))
-    no_process_is_left_over()
 
 
 def test_nobody_goes_on_reading_for_nobody(tmp_path: Path) -> None:
     waiting = read_ahead(sources(tmp_path), by_whom)
     assert len(outcomes(islice(waiting, 2))) == 2
     waiting.close()  # type: ignore[attr-defined]
-    no_process_is_left_over()
-
-
-def no_process_is_left_over() -> None:
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)

@@ -9,7 +9,6 @@ neither memory nor time passed the bounds. `--only WORDS` runs the attacks whose
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,15 @@ MOST_MEMORY = 300  # MB
 MOST_TIME = 60.0  # seconds of CPU
 GOOD = '<testsuite name="S"><testcase classname="good" name="{}" time="0.1"/></testsuite>'
 
-_BOUNDING_SET_DROP = 24  # prctl
-_RIGHTS_TO_READ = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+# For the superuser, whom permission bits do not bind: gives up the rights to read what they forbid, and becomes the
+# command. A process of its own, because what it takes in memory would count as the command's.
+_WITHOUT_RIGHTS = """
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +157,11 @@ def _good(folder: Path, name: str) -> Path:
 def _ingest(db: Path, paths: list[Path], *, unprivileged: bool = False) -> tuple[int, float, float, float, str, str]:
     """(exit code, peak memory in MB, time that passed and CPU time in s, stdout, stderr) of one `flakediag ingest`."""
     command = [str(FLAKEDIAG), "--db", str(db), "ingest", "--format", "json", *map(str, paths)]
+    if unprivileged and os.geteuid() == 0:
+        command = [sys.executable, "-c", _WITHOUT_RIGHTS, *command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=out, stderr=err, preexec_fn=_without_rights() if unprivileged else None
-        )
+        process = subprocess.Popen(command, stdout=out, stderr=err)
         watch = threading.Timer(5 * MOST_TIME, process.send_signal, [signal.SIGKILL])
         watch.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -167,19 +173,6 @@ def _ingest(db: Path, paths: list[Path], *, unprivileged: bool = False) -> tuple
         texts = [stream.read().decode("utf-8", "replace") for stream in (out, err)]
     cpu = usage.ru_utime + usage.ru_stime
     return process.returncode, usage.ru_maxrss / 1024, taken, cpu, texts[0], texts[1]
-
-
-def _without_rights() -> Callable[[], None] | None:
-    """For the superuser, whom permission bits do not bind: gives up the rights to read what they forbid."""
-    if os.geteuid() != 0:
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
-
-    def give_up() -> None:
-        for right in _RIGHTS_TO_READ:
-            library.prctl(_BOUNDING_SET_DROP, right, 0, 0, 0)
-
-    return give_up
 
 
 @contextmanager
