@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-Location = Path | str
+if TYPE_CHECKING:  # to load it takes a fifth of the time of `--help`
+    from pathlib import Path
+
+Location: TypeAlias = "Path | str"
 """A path is an SQLite file; text is an address that begins with one of `SCHEMES`."""
 
 SCHEMES = ("postgresql", "postgres", "parquet")
@@ -15,6 +18,8 @@ _ADDRESS = r"(?i)([a-z][a-z0-9+.-]+):"  # two letters at least: C:\ is a path
 
 def location(text: str) -> Location:
     """`text` as a path or an address. Raises `ValueError` for an address of a kind that is not known."""
+    from pathlib import Path
+
     address = re.match(_ADDRESS, text)
     if address is None:
         return Path(text).expanduser()
@@ -31,6 +36,8 @@ _SECRETS = r"(?i)\b((?:ssl)?password|passcode)=[^&]*"
 
 def shown(place: Location) -> str:
     """`place` for people: an address without its password."""
+    from pathlib import Path
+
     if isinstance(place, Path):
         return str(place)
     return re.sub(_SECRETS, r"\1=***", re.sub(_USER_AND_PASSWORD, r"\1:***@", place))
@@ -38,6 +45,8 @@ def shown(place: Location) -> str:
 
 def absolute(place: Location) -> Location:
     """The same place for a process that works in another folder."""
+    from pathlib import Path
+
     if isinstance(place, Path):
         return place.resolve()
     scheme, _, rest = place.partition(":")

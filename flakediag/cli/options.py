@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flakediag.cli import locate
 from flakediag.errors import ConfigError, UsageError
 from flakediag.location import Location, location, shown
 
@@ -41,6 +39,8 @@ class Session:
 
     @property
     def settings(self) -> Settings:
+        from pathlib import Path
+
         from flakediag import config
 
         file = self.given.get("config") or os.environ.get("FLAKEDIAG_CONFIG") or None
@@ -77,6 +77,10 @@ class Session:
 
     def history(self) -> Location:
         """The history to read. Raises `UsageError` where there is none: reading never creates one."""
+        from pathlib import Path
+
+        from flakediag.cli import locate
+
         db = self.settings.db or locate.nearest(Path.cwd())
         if db is None:
             raise UsageError(
@@ -93,6 +97,10 @@ class Session:
 
     def history_to_write(self) -> Location:
         """The history to write, which need not exist yet."""
+        from pathlib import Path
+
+        from flakediag.cli import locate
+
         db = self.settings.db or locate.nearest(Path.cwd()) or locate.project_root(Path.cwd()) / locate.HISTORY
         self.say(f"history {shown(db)}")
         return db
@@ -113,6 +121,8 @@ class HistoryLocation(click.ParamType):  # type: ignore[type-arg]  # not generic
     name = "history"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
+        from pathlib import Path
+
         if isinstance(value, Path):
             return value
         try:
@@ -141,7 +151,7 @@ SETTINGS_OPTIONS = (
     ),
     _setting(
         "--config",
-        type=click.Path(path_type=Path),
+        type=click.Path(),
         metavar="FILE",
         help="Settings (FLAKEDIAG_CONFIG). Default: [tool.flakediag] in the nearest pyproject.toml.",
     ),
