@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from flakediag.history.projects import chosen
-from flakediag.history.values import CLASSES, moment, optional_untext, text, unmoment, untext
-from flakediag.model import Order, Run, Scope
+from flakediag.history.values import RUN_COLUMNS, moment, stored_run, text, unmoment, untext
+from flakediag.model import Run, Scope
 
 # Moments tie (the shards of one job start together); then the digest decides and not the id, so that the order in
 # which runs were ingested changes nothing.
@@ -19,10 +19,7 @@ _NEWEST_FIRST = "ORDER BY started_at DESC, runs.digest DESC"
 NOT_PRUNED = "runs.id NOT IN (SELECT run_id FROM pruned_runs)"
 """A condition: of a pruned run only the sums are left, and no question looks at it."""
 
-_COLUMNS = (
-    "runs.id, projects.name, runs.digest, started_at, commit_sha, branch, job, attempt, shard, host, url, duration, "
-    "producer, case_order, parallelism, experiment"
-)
+_COLUMNS = f"runs.id, projects.name, runs.digest, started_at, {', '.join(RUN_COLUMNS)}"
 
 
 def id_list(ids: Iterable[int]) -> str:
@@ -86,32 +83,13 @@ def load(conn: sqlite3.Connection, ids: Iterable[int]) -> list[Run]:
         " WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, position",
         (wanted,),
     ):
-        properties[run_id][untext(name)] = untext(value)
+        properties[run_id][name] = value
     rows = conn.execute(
         f"SELECT {_COLUMNS} FROM runs JOIN projects ON projects.id = project_id"
         f" WHERE runs.id IN (SELECT value FROM json_each(?)) {_NEWEST_FIRST}",
         (wanted,),
     )
     return [
-        Run(
-            id=row[0],
-            project=untext(row[1]),
-            digest=untext(row[2]),
-            started_at=unmoment(row[3]),
-            commit=optional_untext(row[4]),
-            branch=optional_untext(row[5]),
-            job=optional_untext(row[6]),
-            attempt=row[7],
-            shard=optional_untext(row[8]),
-            host=optional_untext(row[9]),
-            url=optional_untext(row[10]),
-            duration=row[11],
-            producer=untext(row[12]),
-            order=Order.UNKNOWN if row[13] == CLASSES else Order(row[13]),
-            ordered_classes=row[13] == CLASSES,
-            parallelism=row[14],
-            experiment=bool(row[15]),
-            properties=properties.get(row[0], {}),
-        )
-        for row in rows
+        stored_run(number, untext(project), digest, unmoment(started), columns, properties.get(number, {}))
+        for number, project, digest, started, *columns in rows
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 from flakediag.expressions import expression
 from flakediag.history.columns import NO_DURATION
@@ -47,6 +49,45 @@ CLASSES = "classes"  # in `case_order`: the order of execution within each class
 
 def order_text(run: Run) -> str:
     return CLASSES if run.order is Order.UNKNOWN and run.ordered_classes else run.order.value
+
+
+RUN_COLUMNS = (
+    *("commit_sha", "branch", "job", "attempt", "shard", "host", "url", "duration"),
+    *("producer", "case_order", "parallelism", "experiment"),
+)
+"""What every engine keeps of a run in columns with these names, beside its number, digest, start and properties."""
+
+
+def stored_run(
+    number: int,
+    project: str,
+    digest: str,
+    started_at: datetime,
+    columns: Sequence[Any],
+    properties: Mapping[str, str],
+) -> Run:
+    """The run of a row that holds `RUN_COLUMNS`; `digest` and `properties` as they are stored."""
+    commit, branch, job, attempt, shard, host, url, duration, producer, order, parallelism, experiment = columns
+    return Run(
+        id=number,
+        project=project,
+        digest=untext(digest),
+        started_at=started_at,
+        commit=optional_untext(commit),
+        branch=optional_untext(branch),
+        job=optional_untext(job),
+        attempt=attempt,
+        shard=optional_untext(shard),
+        host=optional_untext(host),
+        url=optional_untext(url),
+        duration=duration,
+        producer=untext(producer),
+        order=Order.UNKNOWN if order == CLASSES else Order(order),
+        ordered_classes=order == CLASSES,
+        parallelism=parallelism,
+        experiment=bool(experiment),
+        properties={untext(name): untext(value) for name, value in properties.items()},
+    )
 
 
 def moment(value: datetime) -> str:

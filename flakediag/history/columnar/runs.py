@@ -8,13 +8,10 @@ from typing import Any, NamedTuple
 
 from flakediag.history.columnar.connection import Reader
 from flakediag.history.columnar.rows import from_microseconds
-from flakediag.history.values import CLASSES, optional_untext, text, untext
-from flakediag.model import InputFile, Order, Run, Scope
+from flakediag.history.values import RUN_COLUMNS, optional_untext, stored_run, text, untext
+from flakediag.model import InputFile, Run, Scope
 
-COLUMNS = (
-    "run, digest, epoch_us(started_at), commit_sha, branch, job, attempt, shard, host, url, duration, producer, "
-    "case_order, parallelism, experiment, properties"
-)
+COLUMNS = f"run, digest, epoch_us(started_at), properties, {', '.join(RUN_COLUMNS)}"
 NEWEST_FIRST = "ORDER BY started_at DESC, digest DESC"
 
 CHOSEN = "(SELECT unnest($runs::BIGINT[]) AS run, unnest(range(len($runs))) AS place)"
@@ -79,26 +76,8 @@ def chosen(runs: Sequence[Loaded]) -> dict[str, object]:
 
 def run_of(row: Sequence[Any], project: str) -> Run:
     """The run of a row that begins with `COLUMNS`."""
-    return Run(
-        id=row[0],
-        project=project,
-        digest=untext(row[1]),
-        started_at=from_microseconds(row[2]),
-        commit=optional_untext(row[3]),
-        branch=optional_untext(row[4]),
-        job=optional_untext(row[5]),
-        attempt=row[6],
-        shard=optional_untext(row[7]),
-        host=optional_untext(row[8]),
-        url=optional_untext(row[9]),
-        duration=row[10],
-        producer=untext(row[11]),
-        order=Order.UNKNOWN if row[12] == CLASSES else Order(row[12]),
-        ordered_classes=row[12] == CLASSES,
-        parallelism=row[13],
-        experiment=row[14],
-        properties={untext(name): untext(value) for name, value in row[15].items()},
-    )
+    columns = row[4 : 4 + len(RUN_COLUMNS)]
+    return stored_run(row[0], project, row[1], from_microseconds(row[2]), columns, row[3])
 
 
 def files_of(files: Sequence[dict[str, Any]]) -> tuple[InputFile, ...]:

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 from flakediag.history.projects import chosen
 from flakediag.history.server.connecting import Connection
-from flakediag.history.values import CLASSES, optional_untext, text, untext
-from flakediag.model import Identity, InputFile, Order, Run, Scope
+from flakediag.history.values import RUN_COLUMNS, optional_untext, stored_run, text, untext
+from flakediag.model import Identity, InputFile, Run, Scope
 
 NOT_PRUNED = "NOT EXISTS (SELECT 1 FROM flakediag.pruned_runs p WHERE p.project = r.project AND p.run = r.run)"
 """A condition on `r`: of a pruned run only the sums are left, and no question looks at it."""
 
 _NEWEST_FIRST = "ORDER BY r.started_at DESC, r.digest DESC"
 _HEAD = (
-    "r.run, r.digest, r.started_at, r.commit_sha, r.branch, r.job, r.attempt, r.shard, r.host, r.url, r.duration,"
-    " r.producer, r.case_order, r.parallelism, r.experiment, r.properties, r.results, r.failures, r.errors, r.skipped,"
-    f" r.month, r.roster, NOT {NOT_PRUNED}"
+    f"r.run, r.digest, r.started_at, r.properties, {', '.join(RUN_COLUMNS)},"
+    f" r.results, r.failures, r.errors, r.skipped, r.month, r.roster, NOT {NOT_PRUNED}"
 )
+_COUNTS = 4 + len(RUN_COLUMNS)  # where in it the counts begin
 
 
 class Head(NamedTuple):
@@ -122,30 +122,21 @@ def head_of(conn: Connection, run: int) -> Head | None:
 
 def _heads(conn: Connection, of: Project, where: str, values: Sequence[Any]) -> list[Head]:
     rows = conn.execute(f"SELECT {_HEAD} FROM flakediag.runs r WHERE {where}", values)
-    return [Head(of.key, _run(row, of.name), *row[16:]) for row in rows]
-
-
-def _run(row: Sequence[Any], project: str) -> Run:
-    return Run(
-        id=row[0],
-        project=project,
-        digest=untext(row[1].decode()),
-        started_at=row[2].astimezone(UTC),
-        commit=optional_untext(row[3]),
-        branch=optional_untext(row[4]),
-        job=optional_untext(row[5]),
-        attempt=row[6],
-        shard=optional_untext(row[7]),
-        host=optional_untext(row[8]),
-        url=optional_untext(row[9]),
-        duration=row[10],
-        producer=untext(row[11]),
-        order=Order.UNKNOWN if row[12] == CLASSES else Order(row[12]),
-        ordered_classes=row[12] == CLASSES,
-        parallelism=row[13],
-        experiment=row[14],
-        properties={untext(name): untext(value) for name, value in json.loads(row[15]).items()},
-    )
+    return [
+        Head(
+            of.key,
+            stored_run(
+                row[0],
+                of.name,
+                row[1].decode(),
+                row[2].astimezone(UTC),
+                row[4:_COUNTS],
+                json.loads(row[3]),
+            ),
+            *row[_COUNTS:],
+        )
+        for row in rows
+    ]
 
 
 def files_of(conn: Connection, project: int, runs: Collection[int]) -> dict[int, tuple[InputFile, ...]]:
