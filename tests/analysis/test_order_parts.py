@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 from math import lgamma
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_search import PlainSearch, the_largest
 
+from flakediag.analysis.order import pieces
 from flakediag.analysis.order.candidates import EVERY_TEST, find_candidates, segments
 from flakediag.analysis.order.explain import shuffles_needed
 from flakediag.analysis.order.fit import Fit
-from flakediag.analysis.order.hypotheses import Costs, Writers
+from flakediag.analysis.order.hypotheses import Costs, Found, Writers
+from flakediag.analysis.order.later import Later, _ones_by_halves, bits_of, counted
+from flakediag.analysis.order.leads import Leads, among_best, foremost, largest
 from flakediag.analysis.order.marginal import log_marginal, log_sum
 from flakediag.analysis.order.nulls import change, latent
-from flakediag.analysis.order.scan import Columns, Splits, foremost, largest
-from flakediag.analysis.order.search import search, with_chains
+from flakediag.analysis.order.pieces import Pieces
+from flakediag.analysis.order.search import Search, search, with_chains
+from flakediag.analysis.order.splits import Splits, at_any_rates
 from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
 from flakediag.analysis.order.writers import both_written, last_written
 from flakediag.model import Identity
@@ -95,6 +101,26 @@ def test_last_writers_against_a_plain_loop() -> None:
     assert (last_written(rows, orders, candidates, some) == whole[some]).all()
 
 
+def test_groups_are_told_for_all_victims_at_once_as_for_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    window, _ = simulate(Plan(tests=40, shuffled=12, per_class=4), [], 3)
+    orders, candidates = find_orders(window), find_candidates(window.tests)
+    orders.when[3, 9] = NEVER  # a victim that did not run
+    alone = [Pieces(orders.when, candidates, ()).before(victim) for victim in range(40)]
+    for most in (1, 3 * alone[0].nbytes, 1 << 26):
+        monkeypatch.setattr(pieces, "_MOST", most)
+        orders.expect(candidates, range(40))
+        together = orders.pieces(candidates)
+        assert all(
+            (together.before(victim) == alone[victim])[orders.when[:, victim] >= 0].all() for victim in range(40)
+        )
+    for victim, found in enumerate(alone):
+        for run, own in enumerate(orders.when[:, victim]):
+            ran = [(int(when), place) for when, place in zip(orders.when[run], candidates.place, strict=True)]
+            for number, (start, end) in enumerate(pairwise(together.edges)) if own >= 0 else ():
+                latest = max((when for when, place in ran if start <= place < end and 0 <= when < own), default=NEVER)
+                assert found[run, number] == latest
+
+
 def rows_with(failed: list[list[int]]) -> Rows:
     """A row for each member (line) and run (column)."""
     table = np.array(failed, dtype=np.int32)
@@ -147,49 +173,82 @@ COSTS = Costs(
 )
 
 
+def seen(fit: Fit) -> dict[Writers, float]:
+    """The hypotheses of a fit, in the order of their coming."""
+    return {fit.found.writers(place): float(score) for place, score in enumerate(fit.found.scores)}
+
+
+def telling(fit: Fit) -> list[Writers]:
+    return [fit.found.writers(place) for place in fit.found.telling.tolist()]
+
+
 @pytest.mark.parametrize(
     "base",
     [Writers(False), Writers(True), Writers(False, (0,)), Writers(True, (), (1,)), Writers(False, (0,), (), (21,))],
 )
 def test_a_scan_scores_what_each_hypothesis_scores_by_itself(base: Writers) -> None:
     rng = np.random.default_rng(3)
-    written = rng.permuted(np.tile(np.arange(12), (700, 1)), axis=1).T.astype(np.int16)  # more rows than a byte counts
+    written = rng.permuted(np.tile(np.arange(12), (700, 1)), axis=1).astype(np.int16)  # more rows than there is a table
     written[written < 4] = NEVER
     failed = (rng.random(700) < 0.7).astype(np.int32)
     places = np.arange(700, dtype=np.int32)
     rows = Rows((20, 21), (places % 2).astype(np.int32), places, places, failed)
     prior = np.log(np.full(12, 1 / 12))
     scanned, alone = (Fit(rows, np.arange(12), written, prior, COSTS) for _ in range(2))
-    scanned.scan(base)
-    assert len(scanned.seen) > 6
-    assert scanned.seen == pytest.approx({writers: alone.score(writers) for writers in scanned.seen})
-    assert {*scanned.telling} == {*alone.telling}
+    Search(scanned).follow([base])
+    assert len(seen(scanned)) > 6
+    for writers in seen(scanned):
+        alone.score(writers)
+    assert seen(scanned) == pytest.approx(seen(alone))
+    assert {*telling(scanned)} == {*telling(alone)}
     assert scanned.best == alone.best
+
+
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([3, 40, 130]),
+    st.sampled_from([8, 30, 70]),
+    st.sampled_from([1, 3]),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_search_finds_what_a_plain_one_finds(seed: int, size: int, runs: int, victims: int, dependent: bool) -> None:
+    """The same hypotheses with the same scores, to the last digit; with many ties, and with a cause to find or none."""
+    rng = np.random.default_rng(seed)
+    count = runs * victims
+    written = rng.permuted(np.tile(np.arange(size), (count, 1)), axis=1).astype(np.int16)
+    written[rng.random(written.shape) < rng.choice([0.1, 0.5, 0.95])] = NEVER
+    fails = written[:, 0] > written[:, 1] if dependent else rng.random(count) < rng.choice([0.1, 0.5])
+    failed = (fails ^ (rng.random(count) < 0.05)).astype(np.int32)
+    member = np.repeat(np.arange(victims), runs).astype(np.int32)
+    places = np.tile(np.arange(runs), victims).astype(np.int32)
+    rows = Rows(tuple(range(1000, 1000 + victims)), member, places, places, failed)
+    prior = np.log(rng.choice([0.2, 0.2, 1.0], size) / size)
+    plain = PlainSearch(rows, written.T, prior, COSTS)
+    plain.search()
+    fit = search(Fit(rows, np.arange(size), written, prior, COSTS))
+    assert list(seen(fit).items()) == list(plain.seen.items())
+    assert telling(fit) == plain.telling
+    assert fit.best == plain.best
 
 
 def test_after_a_search_a_fit_says_the_same_with_less() -> None:
     rng = np.random.default_rng(5)
-    written = rng.permuted(np.tile(np.arange(400), (60, 1)), axis=1).T.astype(np.int16)
+    written = rng.permuted(np.tile(np.arange(400), (60, 1)), axis=1).astype(np.int16)
     written[written < 150] = NEVER
-    failed = ((written[7] > 0) & (written[31] > 0)).astype(np.int32)  # only both together
+    failed = ((written[:, 7] > 0) & (written[:, 31] > 0)).astype(np.int32)  # only both together
     runs = np.arange(60, dtype=np.int32)
     rows = Rows((500,), np.zeros(60, np.int32), runs, runs, failed)
     fit = Fit(rows, np.arange(400), written, np.full(400, -np.log(400)), COSTS)
     fit = with_chains(search(fit), np.log(0.1), np.ones(400, dtype=np.bool_))
     done = fit.done()
     assert fit.links_of_best() == done.links_of_best() == [7, 31]
-    assert (done.seen, done.best, done.telling) == (fit.seen, fit.best, fit.telling)
-    assert all((done.expected(one) == fit.expected(one)).all() for one in fit.telling)
-    assert (done.elsewhere(rows, written[[7, 31]]) == fit.expected(fit.best)).all()
-    assert pickle.loads(pickle.dumps(done)).seen == fit.seen
-
-
-def the_largest(scores: list[float], count: int) -> list[int]:
-    """Places by a plain sort: all from the count-th largest score on, as they stand up to four times as many."""
-    least = sorted(scores)[-count] if len(scores) > count else float("-inf")
-    some = [place for place, score in enumerate(scores) if score >= least]
-    some = some[: 4 * count] if len(scores) > count else some
-    return sorted((place for place in some if scores[place] > float("-inf")), key=lambda place: -scores[place])
+    assert (seen(done), done.best, telling(done)) == (seen(fit), fit.best, telling(fit))
+    assert all((done.expected(one) == fit.expected(one)).all() for one in telling(fit))
+    assert (done.elsewhere(rows, written.T[[7, 31]]) == fit.expected(fit.best)).all()
+    again = pickle.loads(pickle.dumps(done))
+    assert seen(again) == seen(fit)
+    assert [again.score_of(one) for one in telling(fit)] == [fit.score_of(one) for one in telling(fit)]
 
 
 SCORES = st.one_of(
@@ -199,49 +258,82 @@ SCORES = st.one_of(
 )
 
 
-@given(SCORES, SCORES, st.integers(1, 6), st.sets(st.integers(0, 450), max_size=3))
-def test_the_leads_hold_the_largest_of_all(one: list[float], other: list[float], count: int, taken: set[int]) -> None:
-    """Of the candidates by themselves, and of two tables of them together."""
-    prior = [-0.5] * len(one) + [-2.0] * len(other)
-    of_all = [score + own for score, own in zip(one + other, prior, strict=True)]
-    of_all = [float("-inf") if place in taken else score for place, score in enumerate(of_all)]
-    found = []
-    for first, scores in ((0, one), (len(one), other)):
-        by_row = np.zeros((0, len(scores)), dtype=np.int16)
-        columns = Columns(by_row, np.array(prior[first : first + len(scores)]), first)
-        found.append(columns.leads(np.array(scores), np.array(scores), 0.0, sorted(taken), count, count))
-    for leads, more in zip(*found, strict=True):
-        joined = leads.joined(more)
-        assert leads.candidates[largest(leads.scores, count)].tolist() == the_largest(of_all[: len(one)], count)
-        assert joined.candidates[largest(joined.scores, count)].tolist() == the_largest(of_all, count)
-    assert foremost(np.array(one), count).tolist() == sorted(range(len(one)), key=lambda place: -one[place])[:count]
+@given(SCORES, SCORES, st.integers(1, 6), st.booleans())
+def test_the_leads_are_the_largest_of_each_line(one: list[float], other: list[float], count: int, rough: bool) -> None:
+    size = max(len(one), len(other))
+    scores = np.full((2, size), -np.inf)
+    scores[0, : len(one)], scores[1, : len(other)] = one, other
+    flat = among_best(scores.astype(np.float32) if rough else scores, count)
+    line, place = flat // max(1, size), flat % max(1, size)
+    found = largest(Leads(line, place, scores.ravel()[flat]), size, count)
+    first = foremost(scores, count)
+    for number, own in enumerate(scores.tolist()):
+        expected = the_largest([(place, score, score) for place, score in enumerate(own)], 1, count)
+        assert found.place[found.line == number].tolist() == [place for place, _, _ in expected]
+        finite = [place for place in range(size) if own[place] > float("-inf")]
+        assert first.place[first.line == number].tolist() == sorted(finite, key=lambda place: -own[place])[:count]
+
+
+@given(st.integers(1, 150), st.integers(1, 40), st.integers(0, 2**32))
+def test_rows_are_counted_by_their_bits(rows: int, size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    by_row = rng.integers(NEVER, 9, (rows, size)).astype(np.int16)
+    some = rng.random((3, rows)) < 0.5
+    last = np.maximum(-1, by_row[:, [0, size // 2]].max(axis=1))
+    later = Later(by_row[:, : size // 2 + 1]).with_more(by_row[:, size // 2 + 1 :])
+    bits = later.than_all([0, size // 2])
+    expected = [((by_row > last[:, None]) & own[:, None]).sum(axis=0).tolist() for own in some]
+    assert counted(np.array([bits] * 3), bits_of(some), rows).tolist() == expected
+    assert counted(later.ran[None], bits_of(np.ones((1, rows), np.bool_)), rows).tolist() == [
+        (by_row >= 0).sum(axis=0).tolist()
+    ]
+    assert _ones_by_halves(bits).tolist() == [[int(word).bit_count() for word in words] for words in bits.tolist()]
+
+
+CODES = st.lists(st.integers(0, 5), max_size=2, unique=True).map(lambda codes: tuple(sorted(codes)))
+WRITERS = st.builds(Writers, st.booleans(), CODES, CODES.map(lambda codes: tuple(c + 6 for c in codes)), CODES)
+
+
+@given(st.dictionaries(WRITERS, st.sampled_from([-3.0, -2.0, -1.0]), min_size=1), st.integers(1, 5))
+def test_of_equal_hypotheses_the_fewer_and_then_the_larger_come_first(some: dict[Writers, float], count: int) -> None:
+    found = Found(4)
+    for writers, score in some.items():
+        found.add_one(writers, score, tells=True)
+        found.add_one(writers, 0.0, tells=False)  # known already
+    assert [found.writers(place) for place in range(len(found))] == list(some)
+    ranked = sorted(some, key=lambda writers: (some[writers], -len(writers.all), writers), reverse=True)
+    assert found.ranked(np.arange(len(some)), count) == ranked[:count]
+    assert found.best == next((writers for writers in ranked if writers.all), Writers(False))
+    assert found.most == max(some.values())
 
 
 @pytest.mark.parametrize("rows", [3, 40, 600])  # the last one is too large for a table
 def test_splits_are_worth_what_their_marginals_are(rows: int) -> None:
     failures = rows // 3
-    splits = Splits(rows_with([[1] * failures + [0] * (rows - failures)]), COSTS.when_bad, GOOD)
+    splits = Splits(failures, rows, COSTS.when_bad, GOOD)
     n = np.arange(1, rows)
     k = np.minimum(n // 2, failures)
     here, there = log_marginal(k, n, COSTS.when_bad), log_marginal(failures - k, rows - n, GOOD)
+    anywhere = log_marginal(k, n, FLAT) + log_marginal(failures - k, rows - n, FLAT)
     possible = failures - k <= rows - n
     assert (splits.named(k, n) == here + there)[possible].all()
     assert [splits.one(int(a), int(b)) for a, b in zip(k, n, strict=True)] == splits.named(k, n).tolist()
-    named, promise = splits.both(int(k[0]), int(n[0]), k - k[0], n - n[0])
-    assert named[0] == promise[0] == float("-inf")  # nothing changes
-    assert (named == here + there)[1:][possible[1:]].all()
-    assert (np.isfinite(promise) == splits.tells(k, n))[1:].all()
+    named, promise = splits.both(k, n)
+    assert (named == here + there)[possible].all()
+    tells = k * (rows - n) > (failures - k) * n
+    assert (np.isfinite(promise) == tells).all()
+    assert (promise == anywhere)[tells & possible].all()
+    assert (at_any_rates(k, n, np.full(rows - 1, failures), np.full(rows - 1, rows)) == anywhere)[possible].all()
 
 
 def test_a_victim_that_starts_otherwise_is_turned() -> None:
     """The same writer leaves good what one test needs, and what the other does without."""
-    written = np.tile(np.array([NEVER, 5], dtype=np.int16), 40)[None]
+    written = np.tile(np.array([NEVER, 5], dtype=np.int16), 40)[:, None]
     member = np.repeat([0, 1], 40).astype(np.int32)
     places = np.arange(80, dtype=np.int32)
-    failed = ((written[0] == NEVER) & (member == 1)).astype(np.int32)
+    failed = ((written[:, 0] == NEVER) & (member == 1)).astype(np.int32)
     fit = Fit(Rows((20, 21), member, places, places, failed), np.arange(1), written, np.zeros(1), COSTS)
-    fit.score(Writers(False, (), (0,)))
-    fit.turn(Writers(False, (), (0,)))
+    Search(fit).follow([Writers(False, (), (0,))], score=True, turn=True)
     assert fit.best == Writers(False, (), (0,), (21,))
     assert fit.expected(fit.best).tolist() == (failed == 1).tolist()
     assert [fit.best.seen_by(test).starts_bad for test in (20, 21)] == [False, True]

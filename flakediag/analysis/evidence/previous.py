@@ -273,9 +273,9 @@ def _carried(look: _Look, case: Case) -> list[Evidence]:
     outlived = [one for one in outlived if one.differs >= figures["least_failures"] and one.telling]
     if not outlived:
         return []
-    scores = np.array([fit.seen[one.writers] + one.gain for one in outlived])
+    scores = np.array([fit.score_of(one.writers) + one.gain for one in outlived])
     best = outlived[int(scores.argmax())]
-    rivals = [fit.seen[best.writers] + best.rival, fit.seen[fit.best]]
+    rivals = [fit.score_of(best.writers) + best.rival, fit.score_of(fit.best)]
     factor = float(scores.max()) + log(figures["carried_prior"]) - log_sum(rivals)
     weight = round(min(figures["cap"], factor * figures["temper"]), 3)
     if weight < figures["least"]:

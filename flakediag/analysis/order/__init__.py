@@ -7,10 +7,14 @@ The words are those of the literature on order-dependent tests (iFixFlakies): a 
 marginal.py    the closed-form likelihoods
 candidates.py  who may have written: single tests and groups of tests, and how likely each is beforehand
 units.py       what is to be explained: the outcomes of victims, row by row
+pieces.py      when the groups ran before each victim, for all victims of a window at once
 writers.py     when each candidate last wrote before each row
-hypotheses.py  a set of writers, and what it costs beforehand
+hypotheses.py  a set of writers, what it costs beforehand, and the sets that a search has seen
+splits.py      what the rows are worth, split in those that should fail and the others
 fit.py         what a set of writers is worth as an explanation
-scan.py        all candidates at once as one more writer
+later.py       in which rows a candidate wrote later than others, a bit for each row
+leads.py       the best of many scores
+extend.py      all candidates at once as one more writer of several sets
 search.py      the search for the sets of writers that explain the rows best
 nulls.py       what else could explain the rows, on equal terms
 pool.py        which victims share their writers

@@ -88,6 +88,11 @@ class Candidates:
         kinds[len(self.tests) :] = self.ends - self.starts < len(self.tests)
         return kinds
 
+    @cached_property
+    def have_names(self) -> bool:
+        """Whether each has an id of its own."""
+        return len(set(self.ids)) == len(self.ids)
+
     def is_group(self, candidate: int) -> bool:
         return candidate >= len(self.tests)
 

@@ -44,19 +44,8 @@ def log_marginal(failures: Any, executions: Any, prior: Prior) -> Doubles:
     return total
 
 
-def split_table(failures: int, rows: int, here: Prior, there: Prior) -> Doubles:
-    """float64[(failures + 1) × (rows + 1)]: `failures` in `rows`, split in two parts with a rate of their own each.
-
-    At k × (rows + 1) + n: k failures in n rows under `here`, the others under `there`. What cannot be (k > n) has some
-    figure, too.
-    """
-    first, second = (_table(prior, 1 << rows.bit_length()) for prior in (here, there))
-    table = first[: failures + 1, : rows + 1] + second[failures::-1, rows::-1]
-    return table.ravel()
-
-
 @cache
-def _table(prior: Prior, size: int) -> Doubles:
+def marginal_table(prior: Prior, size: int) -> Doubles:
     """float64[size, size]: the log marginal likelihood of k failures in n executions, where k ≤ n."""
     k, n = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
     return log_marginal(np.minimum(k, n), n, prior)

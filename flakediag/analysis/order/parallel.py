@@ -86,17 +86,18 @@ def weigh_anew(
         return explanation
     fit, shares, most = explanation.fit, parallel.shares(rows), float(figures["parallel_most"])
     null = _by_chance(rows, fit.rows, setting.chance)
-    near = [w for w in fit.top(_MOST) if fit.seen[w] > fit.seen[fit.best] - _NEAR and not fit.chained(w)]
+    least = fit.score_of(fit.best) - _NEAR
+    near = [w for w in fit.top(_MOST) if fit.score_of(w) > least and not fit.chained(w)]
     if not near:
         return explanation
     gains = np.array([_log_likelihood(setting, parallel, fit, one, rows, shares, figures) for one in near]) - null
     bounded = gains * min(1.0, most / max(most, float(np.abs(gains).max())))
-    seen = dict(fit.seen)
-    for writers in (w for w in fit.telling if not fit.chained(w)):  # parallel runs tell nothing about chains
-        seen[writers] += float(bounded.min())  # what was not looked at is no better off than the worst that was
+    scores, telling = fit.found.scores.copy(), fit.found.telling
+    plain = (fit.found.codes[telling] >> 1 < fit.first_chain).all(axis=1)  # parallel runs tell nothing about chains
+    scores[telling[plain]] += float(bounded.min())  # what was not looked at is no better off than the worst that was
     for writers, gain in zip(near, bounded, strict=True):
-        seen[writers] = fit.seen[writers] + float(gain)
-    fit = fit.weighed(seen)
+        scores[fit.place(writers)] = fit.score_of(writers) + float(gain)
+    fit = fit.weighed(scores)
     return replace(explanation, fit=fit, order=evidence_for_order(fit))
 
 

@@ -15,6 +15,7 @@ from flakediag.model import Partner
 
 _MOST = 8  # partners in a list
 _LEAST = 0.02  # the probability below which a partner is not worth a line
+_TINY = _LEAST / 100  # from here on, a name only counts where it has been named before
 _INSIDE = 2  # single tests listed after a group
 _AHEAD = 2  # of the first explanation come before the first of the second
 _WORTH = 0.1  # from this probability on, a group is looked into
@@ -57,27 +58,23 @@ def _accused(case: Case, explanation: Explanation) -> list[Partner]:
     of the group.
     """
     fit = explanation.fit
-    hypotheses = fit.telling
-    if not hypotheses:
+    if not len(fit.found.telling):
         return []
-    scores = np.array([fit.seen[writers] for writers in hypotheses])
-    shares = np.exp(scores - np.logaddexp.reduce(scores))
-    odds: dict[tuple[int, str], float] = {}
-    brittle = 0.0
-    for writers, share in zip((w.seen_by(case.test) for w in hypotheses), shares.tolist(), strict=True):
-        brittle += share * _is_brittle(writers)
-        for accused in _roles(fit, writers):
-            odds[accused] = odds.get(accused, 0.0) + share
+    odds, brittle = _odds(fit, case.test)
     ids, own = case.ids(fit), case.names[case.test]
-    odds = {(c, role): p for (c, role), p in odds.items() if not case.is_every(fit, c) and ids(c) != own}
     found: dict[tuple[str, str, str], float] = {}
-    for (candidate, role), p in sorted(odds.items(), key=lambda item: (-item[1], item[0])):
+    looked_into = False
+    for candidate, role, p in odds:
+        if p < _TINY and case.candidates.have_names and not looked_into and max(found.values(), default=0.0) >= _LEAST:
+            break  # nobody can come to a line any more
+        if case.is_every(fit, candidate) or (name := ids(candidate)) == own:
+            continue
         group = case.candidates.is_group(int(fit.numbers[candidate]))
-        kind = "group" if group else "test"
-        _add(found, (ids(candidate), kind, role), p)
+        _add(found, (name, "group" if group else "test", role), p)
         if group and p >= _WORTH:
-            for name, inside in _inside(case, fit, candidate, role):
-                _add(found, (name, "test", role), p * inside)
+            looked_into = True
+            for inside, share in _inside(case, fit, candidate, role):
+                _add(found, (inside, "test", role), p * share)
     main = "state-setter" if brittle > 0.5 else "polluter"
 
     def rank(item: tuple[tuple[str, str, str], float]) -> tuple[Any, ...]:
@@ -99,12 +96,30 @@ def _is_brittle(writers: Writers) -> bool:
     return writers.starts_bad and bool(writers.good)
 
 
-def _roles(fit: Fit, writers: Writers) -> list[tuple[int, str]]:
-    """Who writes what; each link of a chain by itself."""
-    good = "state-setter" if writers.starts_bad else "cleaner"
-    found = [(link, "polluter") for c in writers.bad for link in fit.links(c)]
-    found += [(link, good) for c in writers.good for link in fit.links(c)]
-    return list(dict.fromkeys(found))
+_ROLES = ("cleaner", "polluter", "state-setter")
+
+
+def _odds(fit: Fit, victim: int) -> tuple[list[tuple[int, str, float]], float]:
+    """Who writes what by how much of the hypotheses' probability, the most probable first; each link of a chain by
+    itself. And how probable it is that the victim is brittle.
+    """
+    found, places = fit.found, fit.found.telling
+    scores, codes = found.scores[places], found.codes[places]
+    shares = np.exp(scores - np.logaddexp.reduce(scores))
+    starts_bad = found.starts_bad_for(victim)[places]
+    writing, good = codes >= 0, codes & 1 == 1
+    brittle = float(shares[starts_bad & (writing & good).any(axis=1)].sum())
+    role = np.where(good, np.where(starts_bad, 2, 0)[:, None], 1)
+    writer = codes >> 1
+    links = np.array([*((c, c) for c in range(fit.first_chain)), *fit.chains], dtype=np.int64)[writer]
+    names = (np.arange(len(places))[:, None, None] * len(fit.numbers) + links) * len(_ROLES) + role[:, :, None]
+    hypothesis, accused = np.divmod(np.unique(names[writing]), len(fit.numbers) * len(_ROLES))
+    odds = np.bincount(accused, shares[hypothesis])
+    some = np.flatnonzero(odds)
+    ranked = some[np.argsort(-odds[some], kind="stable")]
+    candidates, roles = np.divmod(ranked, len(_ROLES))
+    named = zip(candidates.tolist(), roles.tolist(), odds[ranked].tolist(), strict=True)
+    return [(candidate, _ROLES[own], p) for candidate, own, p in named], brittle
 
 
 def _inside(case: Case, fit: Fit, group: int, role: str) -> list[tuple[str, float]]:
@@ -125,15 +140,8 @@ def _inside(case: Case, fit: Fit, group: int, role: str) -> list[tuple[str, floa
 def ties_of(case: Case, fit: Fit, most: int = 10) -> dict[str, list[str]]:
     """For each writer of the best hypothesis: the tests that explain the recorded runs just as well in its place."""
     best, ids = fit.best, case.ids(fit)
-    likelihood = fit.seen[best] - fit.log_prior(best)
-    like_best = [
-        other
-        for other in fit.seen
-        if len(other.bad) == len(best.bad)
-        and len(other.good) == len(best.good)
-        and other.starts_bad == best.starts_bad
-        and other.turned == best.turned
-    ]
+    likelihood = fit.score_of(best) - fit.log_prior(best)
+    like_best = _like(fit, best)
     ties: dict[str, list[str]] = {}
     for writer in best.all:
         if not _is_single(case, fit, writer):
@@ -147,11 +155,21 @@ def ties_of(case: Case, fit: Fit, most: int = 10) -> dict[str, list[str]]:
             others = [w for w in changed if w not in rest]
             if len(others) != 1 or others[0] == writer or not _is_single(case, fit, others[0]):
                 continue
-            if abs(fit.seen[swapped] - fit.log_prior(swapped) - likelihood) < 1e-6:
+            if abs(fit.score_of(swapped) - fit.log_prior(swapped) - likelihood) < 1e-6:
                 same.add(ids(others[0]))
         if same:
             ties[ids(writer)] = sorted(same)[:most]
     return ties
+
+
+def _like(fit: Fit, best: Writers) -> list[Writers]:
+    """The hypotheses that name one other writer at most."""
+    places = fit.found.of_same_start(best)
+    codes = fit.found.codes[places]
+    own = [2 * c for c in best.bad] + [2 * c + 1 for c in best.good]
+    like = ((codes >= 0).sum(axis=1) == len(own)) & (np.isin(codes, own).sum(axis=1) >= len(own) - 1)
+    like &= (codes & 1 == 1).sum(axis=1, where=codes >= 0) == len(best.good)
+    return [fit.found.writers(place) for place in places[like].tolist()]
 
 
 def _is_single(case: Case, fit: Fit, writer: int) -> bool:

@@ -153,9 +153,9 @@ def _explain(
     if len(rows) * len(numbers) > setting.cells:
         few = rows.keep(_telling_rows(rows, setting.orders, max(64, setting.cells // len(numbers))))
         written = last_written(few, setting.orders, setting.candidates)
-        only = numbers = survey(Fit(few, numbers, written, prior, setting.costs), setting.shortlist)
+        only = numbers = survey(Fit(few, numbers, written.T, prior, setting.costs), setting.shortlist)
     written = last_written(rows, setting.orders, setting.candidates, only)
-    fit = search(Fit(rows, numbers, written, prior[numbers], setting.costs), starting_bad)
+    fit = search(Fit(rows, numbers, written.T, prior[numbers], setting.costs), starting_bad)
     fit = with_chains(fit, setting.chain, setting.candidates.kinds[numbers] == 2)
     fit = fit.done()
     unnamed, found = _without_writers(setting, rows)

@@ -96,6 +96,7 @@ def _factor(case: Case) -> float:
 
 def _study(window: Window, subjects: Sequence[Subject], setting: Setting, figures: Mapping[str, Any]) -> list[Case]:
     units = _units(subjects)
+    setting.orders.expect(setting.candidates, list(dict.fromkeys(unit.test for unit in units)))
     alone = spread(lambda number: _alone(setting, units, number), range(len(units)))
     keys = [_keys(setting, window, subjects, unit) for unit in units]
     proposed = proposals(units, keys)

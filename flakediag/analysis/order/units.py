@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -9,6 +10,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.order.candidates import Candidates
+from flakediag.analysis.order.pieces import Pieces
 from flakediag.analysis.window import Bytes, Window
 
 NEVER = -2  # nobody wrote; -1 is the state in which the process started
@@ -65,6 +68,7 @@ class Orders:
     trusted: NDArray[np.bool_]
     inside: bool = False
     _above: list[tuple[NDArray[np.int32], NDArray[np.signedinteger]]] = field(default_factory=list, repr=False)
+    _pieces: list[Pieces] = field(default_factory=list, repr=False)
 
     @cached_property
     def classes(self) -> NDArray[np.int32]:
@@ -79,9 +83,21 @@ class Orders:
         """
         if not self._above or self._above[0][0] is not tests:
             kind = self.when.dtype.type
-            table = np.maximum(self.when[:, tests] * kind(RANKS) + kind(RANKS - 1 - NEVER), kind(0))
+            table = np.maximum(self.when.take(tests, axis=1) * kind(RANKS) + kind(RANKS - 1 - NEVER), kind(0))
             self._above[:] = [(tests, table)]
         return self._above[0][1]
+
+    def pieces(self, candidates: Candidates) -> Pieces:
+        """When the groups among the candidates ran. The last ones asked for are remembered."""
+        if not self._pieces or self._pieces[0].candidates is not candidates:
+            self._pieces[:] = [Pieces(self.when, candidates, ())]
+        return self._pieces[0]
+
+    def expect(self, candidates: Candidates, victims: Sequence[int]) -> None:
+        """These victims are going to be asked about: what their groups did is told in one go."""
+        self._pieces[:] = [Pieces(self.when, candidates, victims)]
+        if victims:
+            self._pieces[0].before(victims[0])
 
     @cached_property
     def before(self) -> NDArray[np.signedinteger]:
@@ -102,9 +118,9 @@ class Orders:
 
 def find_orders(window: Window) -> Orders:
     longest = int(window.position.max(initial=0))
-    when: NDArray[np.signedinteger] = np.where(window.executed, window.positions, NEVER).astype(np.int32)
-    if longest < np.iinfo(np.int16).max // 3 - 1:  # room for the ranks of writers.py
-        when = when.astype(np.int16)
+    kind = np.int16 if longest < np.iinfo(np.int16).max // RANKS - 1 else np.int32  # room for the ranks of writers.py
+    when: NDArray[np.signedinteger] = window.positions.astype(kind)
+    when[~window.executed] = NEVER
     return Orders(when, window.serial)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.order.candidates import Candidates
+from flakediag.analysis.order.pieces import Pieces
 from flakediag.analysis.order.units import NEVER, RANKS, Orders, Rows
 
 Places = NDArray[np.signedinteger]
-_ROWS = 64  # at a time, so that the intermediate copies stay in the cache
+_CELLS = 1 << 17  # candidates × rows at a time, so that the intermediate copies stay in the cache
 
 
 def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArray[np.intp] | None = None) -> Places:
@@ -28,31 +29,22 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
         return by_row.T
     kind = orders.when.dtype.type
     numbers = np.arange(candidates.size) if only is None else only
-    kinds, spans = candidates.kinds[numbers], candidates.spans[numbers]
-    single, group, every = (np.flatnonzero(kinds == rank) for rank in (2, 1, 0))
-    needed = np.arange(len(candidates.tests)) if only is None else _covered(spans[kinds > 0], len(candidates.tests))
-    singles = np.searchsorted(needed, spans[single, 0])
-    bounds = np.searchsorted(needed, spans[group]).ravel()
-    edges = np.unique(np.append(bounds, 0))  # between two edges, all tests are in the same groups
-    edges = edges[edges < len(needed)]
-    pieces = np.searchsorted(edges, bounds)
+    single, group, every = (np.flatnonzero(candidates.kinds[numbers] == rank) for rank in (2, 1, 0))
     written = np.empty((len(rows), len(numbers)), dtype=kind)
     written[:, every] = np.maximum(orders.before[rows.run, rows.position] * kind(RANKS), kind(NEVER))[:, None]
-    when = orders.above_never(candidates.tests)
-    when = when if only is None else when[:, needed]
-    for start in range(0, len(rows), _ROWS):
-        part = slice(start, start + _ROWS)
-        above = when[rows.run[part]]
-        earlier = above < (rows.position[part, None] * RANKS - NEVER).astype(kind)
+    if len(group):
+        latest = _of_groups(rows, orders.pieces(candidates), numbers[group] - len(candidates.tests))
+        written[:, group] = np.maximum(latest * kind(RANKS) + kind(1), kind(NEVER))
+    when, places = orders.above_never(candidates.tests), numbers[single]
+    limit = (rows.position * RANKS - NEVER).astype(kind)[:, None]
+    height = max(1, _CELLS // max(1, len(single)))
+    for start in range(0, len(rows), height):
+        part = slice(start, start + height)
+        above = when[rows.run[part]] if only is None else when[rows.run[part, None], places]
+        above *= (above < limit[part]).astype(kind)  # far faster than np.where, and than a product with booleans
+        above += kind(NEVER)
         # All tests come first among the candidates: where all are asked for, their places are at hand.
-        ranks = np.multiply(above, earlier, out=written[part, : len(needed)] if only is None else above)
-        ranks += kind(NEVER)  # with the product, ten times as fast as np.where
-        if only is not None:
-            written[part, single] = ranks[:, singles]
-        if len(group):
-            piece = np.maximum.reduceat(ranks, edges, axis=1)
-            latest = np.maximum.reduceat(np.concatenate([piece, piece[:, :1]], axis=1), pieces, axis=1)[:, ::2]
-            written[part, group] = np.maximum(latest - kind(1), kind(NEVER))
+        written[part, slice(len(single)) if only is None else single] = above
     if orders.inside:
         victims = candidates.home[candidates.place[list(rows.tests)]]
         written[candidates.home[numbers] != victims[rows.member][:, None]] = NEVER
@@ -67,12 +59,16 @@ def both_written(written: Places, chains: Sequence[tuple[int, int]]) -> Places:
     return both
 
 
-def _covered(spans: NDArray[np.int32], count: int) -> NDArray[np.intp]:
-    """The places below `count` that lie in any of the ranges, in rising order."""
-    steps = np.zeros(count + 1, dtype=np.int64)
-    np.add.at(steps, spans[:, 0], 1)
-    np.add.at(steps, spans[:, 1], -1)
-    return np.flatnonzero(steps.cumsum())
+def _of_groups(rows: Rows, pieces: Pieces, groups: NDArray[np.intp]) -> Places:
+    """[M, groups]: the latest position before the row's victim at which a test of each group ran, `NEVER` for none."""
+    bounds = pieces.bounds[groups]
+    found = np.empty((len(rows), len(groups)), dtype=pieces.when.dtype)
+    for member, victim in enumerate(rows.tests):
+        own = np.flatnonzero(rows.member == member)
+        latest = pieces.before(victim)[rows.run[own]]
+        padded = np.concatenate([latest, latest[:, :1]], axis=1)  # a range may end with the last piece
+        found[own] = np.maximum.reduceat(padded, bounds.ravel(), axis=1)[:, ::2]
+    return found
 
 
 def last_of(wrote: Iterable[Places], start: NDArray[np.integer], kind: np.dtype[np.signedinteger]) -> Places:
