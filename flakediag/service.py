@@ -5,10 +5,8 @@ Knows neither click nor rich; this is what a Python program would import.
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -32,9 +30,6 @@ MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
 CLOCKS_DIFFER = timedelta(days=1)
 """By zones that reports do not name; a run that starts later than that from now was dated by a wrong clock."""
-
-HELD_BACK = 200_000
-"""Objects that are made before Python looks for garbage among them."""
 
 PARSE_AHEAD = 20_000
 """Results that are parsed before the history is locked. Larger ingests go on parsing under the lock, so that memory
@@ -126,15 +121,14 @@ def ingest(
                 yield report
 
     stream = runs()
-    with _collector_held_back():
-        ahead = _take(stream, PARSE_AHEAD)
-        if not ahead:
-            _tell_passed_over(refused, notes)
-            return model.IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
-        with History.open(db, "write") as history:
-            stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
-            added = {one.run for one in stored if not one.duplicate}
-            new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
+    ahead = _take(stream, PARSE_AHEAD)
+    if not ahead:
+        _tell_passed_over(refused, notes)
+        return model.IngestSummary(tuple(refused), 0, 0, 0, (), tuple(notes))
+    with History.open(db, "write") as history:
+        stored = history.add_runs(chain(_drain(ahead), stream), signature_of)
+        added = {one.run for one in stored if not one.duplicate}
+        new_flaky = _new_flaky(history, {report.run.project for report in placed}, added)
     _tell_passed_over(refused, notes)
     files = [file for report, one in zip(placed, stored, strict=True) for file in _file_reports(report, one)]
     return model.IngestSummary(
@@ -175,18 +169,6 @@ def explain(
             notes: list[str] = []
             report, _ = redactor.report(place(item, named, ci, notes))
             yield replace(report, notes=(*report.notes, *notes))
-
-
-@contextmanager
-def _collector_held_back() -> Iterator[None]:
-    """Let Python look for cycles less often: an ingest and a report make very many small objects that are in none, and
-    to look through them again and again takes a tenth of the time."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(HELD_BACK, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _tell_passed_over(files: Iterable[FileReport], notes: list[str]) -> None:
@@ -321,7 +303,7 @@ def report(
     """Diagnose the history: every test whose verdict is not stable, ranked, with fixes; with `series`, what pictures
     are drawn from as well. A report of the same window that is in the cache is not made again."""
     tell = progress or (lambda done, total, what: None)
-    with History.open(db, "read") as history, _collector_held_back():
+    with History.open(db, "read") as history:
         resolved = resolve(history, scope)
         tell(0, 2, "reading the history")
         kept = cache is not None and cache.keeps and not series
