@@ -7,7 +7,6 @@ process works alone; it also does what a fork that came to nothing has left undo
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 import warnings
@@ -61,6 +60,8 @@ class Fork:
 
     def take(self) -> Any:
         """The next object that the work has yielded. Raises `EOFError` where the child has ended without one."""
+        import pickle  # most commands fork nothing
+
         try:
             return pickle.load(self._pipe)
         except pickle.UnpicklingError as problem:  # it ended in the middle
@@ -76,6 +77,8 @@ class Fork:
 
 def _work(work: Callable[[], Iterable[object]], writing: int) -> None:
     """What the child does, to its end."""
+    import pickle
+
     status = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
