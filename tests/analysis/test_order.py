@@ -256,15 +256,20 @@ def test_a_file_per_class_tells_nothing_about_other_classes() -> None:
 def test_ties_are_stated() -> None:
     """Two tests that always run side by side cannot be told apart."""
     window, _ = simulate(Plan(tests=50, shuffled=40), [OrderDependence(victims=(33,), polluters=(7,))], 5)
+    rows = np.argsort(np.concatenate([window.run, np.arange(40)]), kind="stable")  # they stand by run
+
+    def with_twin(column: np.ndarray, value: object) -> np.ndarray:
+        return np.concatenate([column, np.broadcast_to(np.asarray(value, dtype=column.dtype), 40)])[rows]
+
     twin = replace(
         window,
         tests=(*window.tests, Identity(window.tests[7].classname, "twin")),
-        run=np.concatenate([window.run, np.arange(40, dtype=np.int32)]),
-        test=np.concatenate([window.test, np.full(40, 50, dtype=np.int32)]),
-        position=np.concatenate([window.position, window.positions[:, 7]]),
-        outcome=np.concatenate([window.outcome, np.zeros(40, dtype=np.int8)]),
-        attempts=np.concatenate([window.attempts, np.ones(40, dtype=np.int8)]),
-        duration=np.concatenate([window.duration, np.full(40, 0.01, dtype=np.float32)]),
+        run=with_twin(window.run, np.arange(40)),
+        test=with_twin(window.test, 50),
+        position=with_twin(window.position, window.positions[:, 7]),
+        outcome=with_twin(window.outcome, 0),
+        attempts=with_twin(window.attempts, 1),
+        duration=with_twin(window.duration, 0.01),
     )
     ((told,),) = find(twin, subjects_of(twin))
     ids = {twin.tests[7].id, twin.tests[50].id}
