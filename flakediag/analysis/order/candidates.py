@@ -93,6 +93,10 @@ class Candidates:
         """Whether each has an id of its own."""
         return len(set(self.ids)) == len(self.ids)
 
+    @cached_property
+    def _by_level(self) -> NDArray[np.int32]:
+        return np.ascontiguousarray(self.levels.T)
+
     def is_group(self, candidate: int) -> bool:
         return candidate >= len(self.tests)
 
@@ -111,7 +115,10 @@ class Candidates:
         shared = np.zeros(len(self.tests))
         for row in rows:
             home = max(1, int(self.depths[row]) - 1)
-            shared += (self.levels[:, :home] == self.levels[row, :home]).sum(axis=1) / home
+            same = np.zeros(len(self.tests), dtype=np.int32)
+            for level in self._by_level[:home]:
+                same += level == level[row]
+            shared += same / home
         shared /= len(rows)
         total = np.concatenate(([0.0], np.cumsum(shared)))
         start, end = self.spans[:, 0], self.spans[:, 1]

@@ -76,6 +76,11 @@ class Orders:
         numbers = [seen.setdefault(self._digest(row), len(seen)) for row in self.when]
         return np.array(numbers, dtype=np.int32)
 
+    @cached_property
+    def differ(self) -> bool:
+        """Whether no two runs had the same order."""
+        return len(np.unique(self.classes)) == len(self.classes)
+
     def above_never(self, tests: NDArray[np.int32]) -> NDArray[np.signedinteger]:
         """[R, T]: by how much `RANKS` × position + the rank of a single test is above `NEVER`, 0 where it did not run.
 

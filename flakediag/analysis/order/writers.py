@@ -22,11 +22,12 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
     a test against its class, a class against all tests. With `only`, the rows of these candidates, in this order.
     In memory it is the other way round, row by row.
     """
-    which = orders.classes[rows.run].astype(np.int64) * (int(orders.when.max(initial=0)) + 1) + rows.position
-    _, first, again = np.unique(which, return_index=True, return_inverse=True)
-    if len(first) < len(rows):  # where two runs had the same order, so had their writers
-        by_row: Places = last_written(rows.keep(first), orders, candidates, only).T[again.reshape(-1)]
-        return by_row.T
+    if not orders.differ or len(set(rows.tests)) < len(rows.tests):
+        which = orders.classes[rows.run].astype(np.int64) * (int(orders.when.max(initial=0)) + 1) + rows.position
+        _, first, again = np.unique(which, return_index=True, return_inverse=True)
+        if len(first) < len(rows):  # where two runs had the same order, so had their writers
+            by_row: Places = last_written(rows.keep(first), orders, candidates, only).T[again.reshape(-1)]
+            return by_row.T
     kind = orders.when.dtype.type
     numbers = np.arange(candidates.size) if only is None else only
     single, group, every = (np.flatnonzero(candidates.kinds[numbers] == rank) for rank in (2, 1, 0))
@@ -35,12 +36,14 @@ def last_written(rows: Rows, orders: Orders, candidates: Candidates, only: NDArr
     if len(group):
         latest = _of_groups(rows, orders.pieces(candidates), numbers[group] - len(candidates.tests))
         written[:, group] = np.maximum(latest * kind(RANKS) + kind(1), kind(NEVER))
-    when, places = orders.above_never(candidates.tests), numbers[single]
+    when = orders.above_never(candidates.tests)
+    if only is not None:
+        when = when.take(numbers[single], axis=1)
     limit = (rows.position * RANKS - NEVER).astype(kind)[:, None]
     height = max(1, _CELLS // max(1, len(single)))
     for start in range(0, len(rows), height):
         part = slice(start, start + height)
-        above = when[rows.run[part]] if only is None else when[rows.run[part, None], places]
+        above = when[rows.run[part]]
         above *= (above < limit[part]).astype(kind)  # far faster than np.where, and than a product with booleans
         above += kind(NEVER)
         # All tests come first among the candidates: where all are asked for, their places are at hand.
