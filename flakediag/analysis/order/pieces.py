@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from flakediag.analysis.order.candidates import Candidates
 
 _NEVER = -2
-_MOST = 1 << 26  # bytes that what is known of many victims may take
+_MOST = 1 << 26  # bytes that what is known of the victims may take
+_RUNS = 64  # at a time
 
 Places = NDArray[np.signedinteger]
 
@@ -23,7 +24,7 @@ Places = NDArray[np.signedinteger]
 @dataclass
 class Pieces:
     """`when`: int16 or int32[R, T], the position of each test that ran, negative where it did not. `victims`: the
-    window's tests that are going to be asked about, in that order.
+    window's tests that are going to be asked about.
 
     `edges`: where each piece starts, and the end; `bounds`: int[G, 2], the range of pieces of each group.
     """
@@ -42,11 +43,21 @@ class Pieces:
 
     def before(self, victim: int) -> Places:
         """[R, P]: the latest position before the victim's at which a test of each piece ran, -2 for none."""
-        if victim not in self._known:
-            of_one = len(self.when) * (len(self.edges) - 1) * self.when.itemsize
-            ahead = list(self.victims[self.victims.index(victim) :]) if victim in self.victims else [victim]
-            self._known = self._walk(list(dict.fromkeys(ahead))[: max(1, _MOST // max(1, of_one))])
-        return self._known[victim]
+        of_one = len(self.when) * (len(self.edges) - 1) * self.when.itemsize
+        if not self._known and victim in self.victims and of_one <= _MOST:
+            self._known = self._walk(self.victims[: _MOST // of_one])
+        known = self._known.get(victim)
+        return self._alone(victim) if known is None else known
+
+    def _alone(self, victim: int) -> Places:
+        """For one victim, where all together would take too much memory."""
+        found = []
+        for start in range(0, len(self.when), _RUNS):
+            when = self.when[start : start + _RUNS]
+            ran = when.take(self.candidates.tests, axis=1)
+            earlier = np.where(ran < when[:, victim, None], ran, when.dtype.type(_NEVER))
+            found.append(np.maximum.reduceat(earlier, self.edges[:-1], axis=1))
+        return np.concatenate(found)
 
     def _walk(self, victims: Sequence[int]) -> dict[int, Places]:
         runs, pieces = len(self.when), len(self.edges) - 1

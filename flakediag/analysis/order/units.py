@@ -95,7 +95,7 @@ class Orders:
     def pieces(self, candidates: Candidates) -> Pieces:
         """When the groups among the candidates ran. The last ones asked for are remembered."""
         if not self._pieces or self._pieces[0].candidates is not candidates:
-            self._pieces[:] = [Pieces(self.when, candidates, ())]
+            self.expect(candidates, ())
         return self._pieces[0]
 
     def expect(self, candidates: Candidates, victims: Sequence[int]) -> None:
