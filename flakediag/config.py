@@ -185,7 +185,7 @@ _ONLY_IN_FILES = ("rules", "redact_patterns")
 NAMES = tuple(name for name, _ in _KEYS.values())
 VARIABLES = {f"{PREFIX}{field.upper()}": field for field in _KEYS if field not in _ONLY_IN_FILES}
 # Variables that are read elsewhere, so that they are not taken for misspelt settings.
-_OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR", f"{PREFIX}CACHE")
+_OTHER_VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}COLOR", f"{PREFIX}CACHE", f"{PREFIX}PROCESSES")
 
 
 def load(

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "fleet": {"model", "errors", "forks", "analysis", "history", "service", "report_cache"},
     "upkeep": {"model", "errors", "analysis", "history", "service"},
     "cli": {
-        *("model", "errors", "service", "selftest", "experiments", "checks", "upkeep", "report"),
+        *("model", "errors", "forks", "service", "selftest", "experiments", "checks", "upkeep", "report"),
         *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "redact", "report_cache", "fleet"),
     },
     "__main__": {"cli"},

@@ -18,7 +18,7 @@ import click
 
 from flakediag import __version__
 from flakediag.cli.options import SETTINGS_OPTIONS, Session
-from flakediag.errors import ExitCode, UserError
+from flakediag.errors import ConfigError, ExitCode, UserError
 
 # name -> what it does. Kept here so that `flakediag --help` imports no command; a test compares it with the commands.
 COMMANDS = {
@@ -43,6 +43,9 @@ COMMANDS = {
     "doctor": "Look for damage in the history, repair or salvage it.",
     "completion": "Print the shell's completion script.",
 }
+
+PROCESSES = "FLAKEDIAG_PROCESSES"
+"""The variable that says how many processes may work at the same time."""
 
 COLLECT_AFTER = 100_000  # new objects
 """When to look for garbage in cycles. Python's own 700 makes it look a hundred times while the modules are loaded, and
@@ -236,6 +239,12 @@ def app(ctx: click.Context) -> None:
       141  the reader of a pipe went away
     """
     ctx.ensure_object(Session)
+    if said := os.environ.get(PROCESSES):
+        if not said.isdecimal() or int(said) < 1:
+            raise ConfigError(f"{PROCESSES}={said} must be a number from 1 on")
+        from flakediag.forks import at_most
+
+        ctx.with_resource(at_most(int(said)))
 
 
 _apply(app)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shlex
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from flakediag import service
 from flakediag.cli import reference
 from flakediag.cli.app import COMMANDS, app
 from flakediag.cli.options import Session
+from flakediag.forks import processes
 from flakediag.model import FileReport, FileStatus, GatePolicy, GateRule, IngestSummary, Metric
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -265,6 +268,22 @@ def test_colour_on_a_terminal(
 
 def test_a_colour_that_is_none(cli: Run) -> None:
     assert cli("report", FLAKEDIAG_COLOR="sometimes").exit_code == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this platform has no forks")
+def test_how_many_processes_may_work(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[int] = []
+    monkeypatch.setattr(service, "runs", lambda *args, **keywords: allowed.append(processes()) or ())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    for said in ("", "1", "2", "9"):
+        assert cli("runs", FLAKEDIAG_PROCESSES=said).exit_code == 0
+    assert allowed == [3, 1, 2, 3]
+    assert processes() == 3
+    for said in ("0", "-1", "two", "1.5"):
+        done = cli("runs", FLAKEDIAG_PROCESSES=said)
+        assert done.exit_code == 2
+        assert f"FLAKEDIAG_PROCESSES={said} must be a number from 1 on" in done.stderr
 
 
 def test_runs_and_tests(cli: Run, fake: FakeService) -> None:
