@@ -31,6 +31,7 @@ from planted import Suite, Workload
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PROGRAM = (sys.executable, "-m", "flakediag")
 WHOLE = {"FLAKEDIAG_MAX_RUNS": "1000000", "FLAKEDIAG_DAYS": "100000"}  # a window that leaves nothing out
+ONE_PROCESS = {"FLAKEDIAG_PROCESSES": "1"}
 LXML, EXPAT = "lxml", "expat"
 
 
@@ -69,6 +70,7 @@ def many_files(folder: Path, sizes: Sizes) -> list[Row]:
     printed = ("--help", "--version")
     tasks = {
         **walks(work),
+        "alone": flakediag(db, "ingest", str(folder / "many"), environ=ONE_PROCESS, prepare=partial(remove, db)),
         "ingest": flakediag(db, "ingest", str(folder / "many"), prepare=partial(remove, db)),
         "report": report(db),
         "again": again(db, folder),
@@ -83,6 +85,7 @@ def many_files(folder: Path, sizes: Sizes) -> list[Row]:
     rows = [
         *yardsticks(each, found),
         Row(f"`ingest`, {each}, fresh history", found["ingest"], ratio["ingest"], bar, limits, tasks["ingest"]),
+        Row("the same in one process", found["alone"], ratio["alone"]),
         Row(
             f"`report` on these {work.results:,} results, {suite.flaky} flaky tests",
             found["report"],

@@ -15,6 +15,7 @@ other failures are asked about.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log
 from typing import Any
 
@@ -269,8 +270,12 @@ def _carried(look: _Look, case: Case) -> list[Evidence]:
     if explanation is None or explanation.factor <= 0:
         return []
     fit, figures = explanation.fit, look.figures
-    outlived = [_Outlived(look, case, fit, writers) for writers in fit.top(figures["hypotheses"])]
-    outlived = [one for one in outlived if one.differs >= figures["least_failures"] and one.telling]
+    own: Bools = np.isin(fit.rows.member, fit.rows.members_of(case.test))
+    outlived = [
+        one
+        for writers in fit.top(figures["hypotheses"])
+        if (one := _Outlived.of(look, case, fit, own, writers)) is not None
+    ]
     if not outlived:
         return []
     scores = np.array([fit.score_of(one.writers) + one.gain for one in outlived])
@@ -295,46 +300,51 @@ def _carried(look: _Look, case: Case) -> list[Evidence]:
     return [Evidence(CARRIED, Category.ORDER, weight, text, data, _ranked(look, odds, earlier=False))]
 
 
+@dataclass(frozen=True, slots=True)
 class _Outlived:
     """One hypothesis of an order dependence, once more with a state that outlives the run.
 
     Of the victim's own rows alone, lest what befell a whole run counts for several victims. gain: ln of how much
     likelier they are where the run before on the host decides how the state starts than with a fresh start; rival: the
-    same for a fresh start, for a rate of its own where nobody wrote, and decided by the run after. differs: the rows in
-    which the run before says otherwise than a fresh start. counts: (failed, runs) where nobody wrote, after a bad end,
-    and others.
+    same for a fresh start, for a rate of its own where nobody wrote, and decided by the run after. counts:
+    (failed, runs) where nobody wrote, after a bad end, and others.
     """
 
-    def __init__(self, look: _Look, case: Case, fit: Fit, writers: Writers) -> None:
-        self.writers = writers
-        self.gain = self.rival = float("-inf")
-        self.differs, self.counts = 0, [(0, 0), (0, 0)]
+    writers: Writers
+    gain: float
+    rival: float
+    counts: tuple[tuple[int, int], tuple[int, int]]
+
+    @classmethod
+    def of(cls, look: _Look, case: Case, fit: Fit, own: Bools, writers: Writers) -> _Outlived | None:
+        """None where that is not in question: the run before hardly ever says otherwise than a fresh start, or does not
+        tell the runs that fail. `own`: bool[M], the victim's rows of the fit's."""
         if not writers.all or fit.chained(writers) or any(case.is_every(fit, w) for w in writers.all):
-            return
-        own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
-        rows, expected = fit.rows.keep(own), fit.expected(writers)[own]
+            return None
         nobody: Bools = np.all([fit.wrote(w)[own] < 0 for w in writers.all], axis=0)  # wrote before the victim
+        least = look.figures["least_failures"]
+        if np.count_nonzero(nobody) < least:
+            return None
+        rows, expected = fit.rows.keep(own), fit.expected(writers)[own]
         ends = _end_states(case, fit, writers)
-        before, after = (_start(expected, nobody, ends, n[rows.run]) for n in (look.order.before, look.order.after))
+        before = _start(expected, nobody, ends, look.order.before[rows.run])
+        if np.count_nonzero(before != expected) < least:
+            return None
         failed, told = rows.failed == 1, nobody & (look.order.before >= 0)[rows.run]
+        bad, good = ((int((failed & told & left).sum()), int((told & left).sum())) for left in (before, ~before))
+        if 2 * bad[0] <= bad[1] or 2 * good[0] >= good[1]:  # most that start badly fail, and most others do not
+            return None
 
         def likely(bad: Bools, among: Bools) -> float:
             k, n = int((failed & bad & among).sum()), int((bad & among).sum())
             return float(look.rates.split(k, n, int((failed & among).sum()), int(among.sum()), True))
 
         everywhere = np.ones(len(rows), dtype=np.bool_)
+        after = _start(expected, nobody, ends, look.order.after[rows.run])
         fresh = likely(expected, everywhere)
         alone = float(log_marginal(int(failed[nobody].sum()), int(nobody.sum()), look.rates.chance))
         others = [likely(expected, ~nobody) + alone, likely(after, everywhere)]
-        self.gain, self.rival = likely(before, everywhere) - fresh, log_sum([fresh, *others]) - fresh
-        self.differs = int((before != expected).sum())
-        self.counts = [(int(failed[told & left].sum()), int((told & left).sum())) for left in (before, ~before)]
-
-    @property
-    def telling(self) -> bool:
-        """Most of the runs fail that start badly, and most others do not."""
-        (bad, of_bad), (good, of_good) = self.counts
-        return 2 * bad > of_bad and 2 * good < of_good
+        return cls(writers, likely(before, everywhere) - fresh, log_sum([fresh, *others]) - fresh, (bad, good))
 
 
 def _end_states(case: Case, fit: Fit, writers: Writers) -> NDArray[np.int8]:
