@@ -15,13 +15,15 @@ from typing import Any
 class Pattern:
     """One kind of secret. Where the expression has a group `secret`, only that is masked.
 
-    Compiled when it is first needed: most reports hold no secret at all.
+    `hints` are words of which it needs one, in small letters; none where nothing is known. Compiled when it is first
+    needed: most reports hold no secret at all.
     """
 
     name: str
     expression: str
     _compiled: re.Pattern[str] | None = None
     place: int = 0
+    hints: tuple[str, ...] = ()
     _mask: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,6 @@ def hints() -> list[tuple[str, Pattern]]:
     """(a word without which a pattern cannot match, in small letters, the pattern)"""
     found = []
     for place, row in enumerate(table()):
-        pattern = Pattern(row["name"], row["pattern"], place=place)
-        found += [(hint, pattern) for hint in row["hints"]]
+        pattern = Pattern(row["name"], row["pattern"], place=place, hints=tuple(row["hints"]))
+        found += [(hint, pattern) for hint in pattern.hints]
     return found

@@ -71,25 +71,24 @@ class Redactor:
     def failure(self, failure: FailureDetail, masked: Counter[str] | None = None) -> FailureDetail:
         """The same failure, masked where it must be. What was masked is added to `masked`."""
         masked = Counter() if masked is None else masked
-        if self.level is Redaction.ALL and self._due("\n".join(failure)):
-            return FailureDetail(*(self.text(part, masked) for part in failure))
+        if self.level is Redaction.ALL and (due := self._due("\n".join(failure))):
+            return FailureDetail(*(_masked(part, due, masked) for part in failure))
         if self.level is Redaction.OUTPUT and failure.output:
             return failure._replace(output=self.text(failure.output, masked))
         return failure
 
     def text(self, text: str, masked: Counter[str]) -> str:
-        for pattern in self._due(text):
-            text = pattern.mask(text, masked)
-        return text
+        return _masked(text, self._due(text), masked)
 
     def _due(self, text: str) -> list[Pattern]:
         """The patterns that may find something, in the order in which they are to look."""
         fresh = set(text.split("\n")) - self._hintless
         lowered = "\n".join(fresh).lower()
-        hinted = {pattern for hint, pattern in hints() if hint in lowered}
-        if not hinted:
-            self._remember(fresh)
-        return [*sorted(hinted, key=lambda pattern: pattern.place), *self._own]
+        found = [(hint, pattern) for hint, pattern in hints() if hint in lowered]
+        if found:
+            fresh = {line for line in fresh if _without(line.lower(), found)}
+        self._remember(fresh)
+        return [*sorted({pattern for _, pattern in found}, key=lambda pattern: pattern.place), *self._own]
 
     def _remember(self, lines: set[str]) -> None:
         """Most lines of a trace have been seen in another one, and a line without a hint is none for ever."""
@@ -112,3 +111,15 @@ class Redactor:
         head = f"{name}="
         whole = self.text(head + value, masked)
         return whole[len(head) :] if whole.startswith(head) else whole
+
+
+def _without(line: str, found: Sequence[tuple[str, Pattern]]) -> bool:
+    return not any(hint in line for hint, _ in found)
+
+
+def _masked(text: str, due: Sequence[Pattern], masked: Counter[str]) -> str:
+    small = text.lower()
+    for pattern in due:
+        if not pattern.hints or any(hint in small for hint in pattern.hints):
+            text = pattern.mask(text, masked)
+    return text
