@@ -16,6 +16,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from math import lgamma, log
@@ -27,10 +28,12 @@ from numpy.typing import NDArray
 from flakediag.analysis.ordering import in_order
 from flakediag.model import Identity
 
-Ranks = NDArray[np.intp]
+Ranks = NDArray[np.int32]
+Orders = Sequence[NDArray[np.int32]]
 
 _DESCENTS = 3  # what was moved to the front, or the end, falls once
 _AHEAD = 3  # orders compared with each one to find those of the list
+_REMEMBERED = 64  # orders of which the places are remembered: what is compared next is near
 _SHUFFLED = 3.0 * 0.29  # standard deviations of the share of descents in a shuffle, × √n
 
 
@@ -62,18 +65,16 @@ def find_interleaved(
     orders, numbers = _distinct(when, suspects)
     if len(orders) < 2:
         return found
+    places = lru_cache(_REMEMBERED)(lambda number: _places(orders[number], len(tests)))  # those of near ones
     listed = _listed(orders, np.bincount(numbers[numbers >= 0]), len(tests))
     lists = np.flatnonzero(listed)
-    places: dict[int, Ranks] = {}
     groups: list[NDArray[np.int32]] = []
     for number in np.flatnonzero(~listed).tolist():
         beside = _nearest(lists, number, 1) if len(lists) else _nearest(np.arange(len(orders)), number, _AHEAD)
         least = figures["descent_share" if len(lists) else "descent_share_unlisted"]
         workers: list[Interleaving] = []
         for other in beside:
-            if other not in places:
-                places[other] = _places(orders[other], len(tests))
-            ranks, kept = _ranks(orders[number], places[other])
+            ranks, kept = _ranks(orders[number], places(other))
             if not _may_be_merged(ranks, least):
                 break
             groups = groups or _groups(tests)
@@ -88,7 +89,7 @@ def find_interleaved(
     return found
 
 
-def _lanes(ranks: Ranks, kept: NDArray[np.intp], tests: int) -> NDArray[np.int32]:
+def _lanes(ranks: Ranks, kept: Ranks, tests: int) -> NDArray[np.int32]:
     """See `Interleaving`. Ranks linked by falls belong together; what is higher than all before is on one lane."""
     order = np.argsort(np.argsort(ranks))
     highest = np.maximum.accumulate(order)
@@ -108,21 +109,21 @@ def _nearest(numbers: NDArray[np.intp], number: int, count: int) -> list[int]:
 
 def _distinct(
     when: NDArray[np.signedinteger], suspects: NDArray[np.bool_]
-) -> tuple[list[NDArray[np.intp]], NDArray[np.int32]]:
+) -> tuple[list[NDArray[np.int32]], NDArray[np.int32]]:
     """The different orders (tests in the order of the report), and the number of each run's; -1 for no suspect."""
     seen: dict[bytes, int] = {}
-    orders: list[NDArray[np.intp]] = []
+    orders: list[NDArray[np.int32]] = []
     numbers = np.full(len(when), -1, dtype=np.int32)
     for run in np.flatnonzero(suspects):
         ran = np.flatnonzero(when[run] >= 0)
-        order = ran[in_order(when[run, ran])]
+        order = ran[in_order(when[run, ran])].astype(np.int32)
         numbers[run] = seen.setdefault(blake2b(order.tobytes(), digest_size=16).digest(), len(seen))
         if numbers[run] == len(orders):
             orders.append(order)
     return orders, numbers
 
 
-def _listed(orders: Sequence[NDArray[np.intp]], runs: NDArray[np.intp], tests: int) -> NDArray[np.bool_]:
+def _listed(orders: Orders, runs: NDArray[np.intp], tests: int) -> NDArray[np.bool_]:
     """bool[orders]: those that ran twice, or that another one agrees with on all tests that both have."""
     listed = runs > 1
     for number, order in enumerate(orders):
@@ -138,14 +139,14 @@ def _listed(orders: Sequence[NDArray[np.intp]], runs: NDArray[np.intp], tests: i
     return found
 
 
-def _places(order: NDArray[np.intp], tests: int) -> Ranks:
+def _places(order: NDArray[np.int32], tests: int) -> Ranks:
     """int[T]: the inverse of an order, -1 for tests that it lacks."""
-    place = np.full(tests, -1, dtype=np.intp)
-    place[order] = np.arange(len(order))
+    place = np.full(tests, -1, dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
     return place
 
 
-def _ranks(order: NDArray[np.intp], place: Ranks) -> tuple[Ranks, NDArray[np.intp]]:
+def _ranks(order: NDArray[np.int32], place: Ranks) -> tuple[Ranks, NDArray[np.int32]]:
     """The places in a list of the tests of an order that the list has, and which tests these are."""
     kept = order[place[order] >= 0]
     return place[kept], kept
@@ -191,7 +192,7 @@ def _parts(ranks: Ranks, groups: Sequence[NDArray[np.int32]]) -> list[Ranks]:
         begins[whole & ~changes] = False
         alone &= ~whole
     blocks = np.cumsum(begins) - 1
-    heads = np.full(int(blocks[-1]) + 1, np.iinfo(np.intp).max, dtype=np.intp)
+    heads = np.full(int(blocks[-1]) + 1, np.iinfo(np.int32).max, dtype=np.int32)
     np.minimum.at(heads, blocks, ranks)
     parts = [heads]
     for start, end in pairwise([*np.flatnonzero(begins).tolist(), len(ranks)]):
