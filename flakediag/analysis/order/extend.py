@@ -18,7 +18,8 @@ from flakediag.analysis.order.marginal import Doubles
 
 _WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
 _FEW = 6  # and only so many of them are kept, to go on from
-_CELLS = 1 << 16  # hypotheses × candidates at a time, so that their scores stay in the cache
+_CELLS = 1 << 16  # hypotheses × candidates at a time, so that their scores stay in the cache,
+_BITS = 1 << 26  # and × rows, so that what is known of them takes little memory
 
 
 class Extensions(NamedTuple):
@@ -38,7 +39,8 @@ class Extensions(NamedTuple):
 
 def at_a_time(fit: Fit) -> int:
     """How many hypotheses are best looked at together."""
-    return max(1, _CELLS // (2 * max(1, len(fit.numbers))))
+    cells = 2 * max(1, len(fit.numbers))
+    return max(1, min(_CELLS, _BITS // max(1, len(fit.rows))) // cells)
 
 
 def extensions(fit: Fit, bases: Sequence[Writers]) -> list[Extensions]:

@@ -18,6 +18,8 @@ from flakediag.analysis.order.writers import Places
 _WORD = 64
 _FEW = 1 << 15  # of fewer rows than this, products of counts fit into 32 bits
 _BYTE = (1 << np.arange(8)).astype(np.uint8)
+_REMEMBERED = 1 << 25  # bytes of tables
+_CELLS = 1 << 22  # rows × candidates that are compared at a time
 _START = -1  # in the place of a writer: the start of the run
 
 Bits = NDArray[np.uint64]
@@ -51,10 +53,13 @@ class Later:
         return reduce(np.bitwise_and, [self._than(writer) for writer in writers], self.ran)
 
     def _than(self, writer: int) -> Bits:
-        parts = self._known.setdefault(writer, [])
+        parts = self._known.pop(writer, [])
         if len(parts) < len(self._tables):
             last = self._wrote(writer)[:, None]
             parts += [_greater(table, last) for table in self._tables[len(parts) :]]
+        while self._known and sum(part.nbytes for part in parts) * (len(self._known) + 1) > _REMEMBERED:
+            del self._known[next(iter(self._known))]  # what was asked for longest ago
+        self._known[writer] = parts
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _wrote(self, writer: int) -> Places:
@@ -83,12 +88,18 @@ def _greater(table: Places, last: Places) -> Bits:
     """
     count, size = table.shape
     words = -(-count // _WORD)
-    later = np.zeros((words * _WORD, size), dtype=np.bool_)
-    np.greater(table, last, out=later[:count])
-    eights = later.view(np.uint8).reshape(words * 8, 8, size)
-    eights *= _BYTE[:, None]
-    in_bytes = np.add.reduce(eights, axis=1, dtype=np.uint8).reshape(words, 8, size)
-    return np.ascontiguousarray(in_bytes.transpose(0, 2, 1)).view(np.uint64)[..., 0]
+    found = np.empty((words, size), dtype=np.uint64)
+    at_once = max(1, _CELLS // (_WORD * max(1, size)))  # words
+    for start in range(0, words, at_once):
+        into = found[start : start + at_once]
+        rows = slice(start * _WORD, min(count, (start + len(into)) * _WORD))
+        later = np.zeros((len(into) * _WORD, size), dtype=np.bool_)
+        np.greater(table[rows], last[rows], out=later[: rows.stop - rows.start])
+        eights = later.view(np.uint8).reshape(len(into) * 8, 8, size)
+        eights *= _BYTE[:, None]
+        in_bytes = np.add.reduce(eights, axis=1, dtype=np.uint8).reshape(len(into), 8, size)
+        into[:] = np.ascontiguousarray(in_bytes.transpose(0, 2, 1)).view(np.uint64)[..., 0]
+    return found
 
 
 def counted(bits: Bits, rows: Bits, count: int) -> Counts:
