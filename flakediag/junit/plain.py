@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 _VALUE = r"[ !#-%'-;=-~]*+"  # without quotation marks, & and <
@@ -20,7 +20,7 @@ _FIRST = re.compile(rf'<testcase((?: {_NAME}="{_VALUE}")++){_END}')
 _ATTRIBUTE = re.compile(rf' ({_NAME})="{_VALUE}"')
 WANTED = ("classname", "name", "file", "time")
 _TELLING = frozenset({"status", "result", "executed", "timestamp"})  # what has to be looked at in every case
-_LONGEST = 40  # attributes
+_LONGEST = 400  # characters of the names of attributes: longer ones would make a pattern that takes long to compile
 
 
 class Form(NamedTuple):
@@ -60,12 +60,12 @@ def first_form(text: str) -> tuple[Form, int] | None:
     if match is None:
         return None
     names = tuple(_ATTRIBUTE.findall(match[1]))
-    if len(names) > _LONGEST or len(set(names)) < len(names) or _TELLING.intersection(names):
+    if sum(map(len, names)) > _LONGEST or len(set(names)) < len(names) or _TELLING.intersection(names):
         return None
     return _form(names), match.end()
 
 
-@cache
+@lru_cache(maxsize=64)
 def _form(names: tuple[str, ...]) -> Form:
     wanted = [name for name in names if name in WANTED]
     values = {name: f"({_VALUE})" if name in wanted else _VALUE for name in names}

@@ -116,7 +116,11 @@ def test_what_is_written_otherwise_is_not(piece: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "<testsuite/>", '<testcase name="a" name="b"/>', '<testcase name="a" result="x"/>', PIECES[11]]
+    "text",
+    [
+        *("", "<testsuite/>", '<testcase name="a" name="b"/>', '<testcase name="a" result="x"/>', PIECES[11]),
+        f'<testcase name="a" {"x" * 400}="1"/>',
+    ],
 )
 def test_what_says_more_is_no_form(text: str) -> None:
     assert first_form(text) is None
