@@ -206,6 +206,7 @@ at the larger size. The report of one project took {report_growth:.2f} times, fo
 | counters of every test over a billion results | {rate:,.0f} CPU seconds |
 | counters of every test over 90 days ({billions:.1f} billion) | {ninety:,.0f} CPU seconds |
 | reading every project's window once | {read:.1f} CPU-hours |
+| every project's verdicts (`gate`) once | {verdicts:.1f} CPU-hours |
 | every project's full report once | {hours:.0f} CPU-hours: 16 cores for {sixteen:.1f} hours |
 | memory for 16 reports at once | {memory:.0f} GB |
 """
@@ -235,6 +236,7 @@ def _prediction(small: Measured, large: Measured) -> list[str]:
         billions=PER_DAY * 90 / 1e9,
         ninety=PER_DAY * 90 * rate / 1e9,
         read=projects * large.figures["the window of one project, read"].cpu / 3600,
+        verdicts=projects * large.figures["`gate --project` (verdicts)"].cpu / 3600,
         hours=hours,
         sixteen=hours / 16,
         memory=16 * large.figures[report].peak / 1024,
