@@ -339,7 +339,7 @@ WRITTEN: dict[str, tuple[str, str, list[str], Order]] = {
         "dart",
         wrapped(
             suite(
-                case("Cart adds", classname="", file="file:///" + "home/runner/work/shop/shop/test/cart_test.dart"),
+                case("Cart adds", classname="", file="file:///__w/shop/shop/test/cart_test.dart"),
                 name="test/cart_test.dart",
             )
         ),
