@@ -1,7 +1,10 @@
 """For all tests."""
 
 import os
+import threading
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 os.environ["FLAKEDIAG_CACHE"] = "off"  # no test reads or leaves anything in the cache of whoever runs it
@@ -10,3 +13,23 @@ os.environ["FLAKEDIAG_CACHE"] = "off"  # no test reads or leaves anything in the
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture
+def three_processors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Three processors, and no other thread; of the processes that are forked none is left over."""
+    forked: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        child = fork()
+        forked.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", noted)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    yield
+    for child in forked:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)

@@ -127,9 +127,6 @@ class Writer:
             tests = array("i", map(known.__getitem__, results.tests))
         outcomes = results.outcomes
         special = [(position, tests[position], results[position]) for position in results.special()]
-        attempts = array("i", [1]) * len(tests)
-        for position, told in results.told.items():
-            attempts[position] += len(told.earlier)
         executed = set(tests)
         if Outcome.SKIPPED in outcomes:
             # Executed: what ended otherwise, also in another place of the run, or was skipped only in the end.
@@ -139,7 +136,7 @@ class Writer:
         counted = _Counts(len(tests), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
         run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
         durations = array("i", map(self._milliseconds.__getitem__, results.durations))
-        self._results.write(run_id, Columns(tests, outcomes, attempts, durations))
+        self._results.write(run_id, Columns(tests, outcomes, results.attempts(), durations))
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
         if not run.experiment:

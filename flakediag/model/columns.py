@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, count
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -106,6 +107,13 @@ class Results(Sequence[CaseResult]):
 
     def __repr__(self) -> str:
         return f"Results.of({list(self)!r})"
+
+    def attempts(self) -> array[int]:
+        """How many each of them took: n numbers from 1 on."""
+        found = array("i", [1]) * len(self)
+        for place, what in self.told.items():
+            found[place] += len(what.earlier)
+        return found
 
     def special(self) -> list[int]:
         """The places of those that did not simply pass, or not at their first attempt, in order."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,27 +12,10 @@ from flakediag.forks import at_most
 
 ITEMS = range(37)
 ELSEWHERE = hasattr(os, "fork") and hasattr(os, "sched_getaffinity")
-pytestmark = pytest.mark.skipif(not ELSEWHERE, reason="this platform has no forks: a plain loop is all there is")
-
-
-@pytest.fixture(autouse=True)
-def several(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Three processors, and no other thread; of the processes none is left over."""
-    forked: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        child = fork()
-        forked.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", noted)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    yield
-    for child in forked:
-        with pytest.raises(ChildProcessError):
-            os.waitpid(child, os.WNOHANG)
+pytestmark = [
+    pytest.mark.skipif(not ELSEWHERE, reason="this platform has no forks: a plain loop is all there is"),
+    pytest.mark.usefixtures("three_processors"),
+]
 
 
 def workers(items: range = ITEMS, least: int = 16) -> set[int]:

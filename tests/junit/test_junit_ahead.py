@@ -24,24 +24,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def several(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Three processors, no other thread, and files that are always worth a process; none of which is left over."""
-    forked: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        child = fork()
-        forked.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", noted)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
+def always(monkeypatch: pytest.MonkeyPatch, three_processors: None) -> None:
+    """Files that are always worth a process."""
     monkeypatch.setattr(ahead, "_WORTH_A_PROCESS", 0)
-    yield
-    for child in forked:
-        with pytest.raises(ChildProcessError):
-            os.waitpid(child, os.WNOHANG)
 
 
 @pytest.fixture

@@ -162,9 +162,7 @@ class Encoder:
             self.test(project, test)
         columns.tests.extend(map(keys.__getitem__, results.tests))
         columns.outcomes = bytearray(results.outcomes)
-        columns.attempts = array("i", [1]) * len(results)
-        for position, told in results.told.items():
-            columns.attempts[position] += len(told.earlier)
+        columns.attempts = results.attempts()
         columns.durations = array("i", map(self._milliseconds.__getitem__, results.durations))
         columns.failures += [
             FailedAttempt(position, attempt, int(outcome), duration, *self._keys_of(failure))
