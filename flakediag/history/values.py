@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -18,7 +19,6 @@ _MARK = "\ufdd0"
 _UNSTORABLE = expression("[\x00\ud800-\udfff\ufdd0]")
 _MARKED = expression(_MARK + "([0-9a-f]{4})")
 
-_REMEMBERED = 10_000  # durations
 _LONGEST = 2**31 / 1000 - 1  # 24 days in seconds; more is a mad report, and would overflow 32 bits of milliseconds
 
 
@@ -106,15 +106,11 @@ def milliseconds(seconds: float | None) -> int | None:
     return round(seconds * 1000)
 
 
-class Milliseconds(dict[float | None, int]):
-    """The same in a column, which has a number of its own for what is no duration; remembered, for most repeat."""
-
-    def __missing__(self, seconds: float | None) -> int:
-        value = milliseconds(seconds)
-        stored = NO_DURATION if value is None else value
-        if len(self) < _REMEMBERED:
-            self[seconds] = stored
-        return stored
+@lru_cache(maxsize=10_000)  # most durations repeat
+def stored_milliseconds(seconds: float | None) -> int:
+    """The same in a column, which has a number of its own for what is no duration."""
+    value = milliseconds(seconds)
+    return NO_DURATION if value is None else value
 
 
 def seconds(milliseconds: int | None) -> float | None:

@@ -19,13 +19,13 @@ from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
 from flakediag.history.run_results import Columns, ResultWriter
 from flakediag.history.values import (
-    Milliseconds,
     digest,
     digest_of,
     moment,
     optional_real,
     optional_text,
     order_text,
+    stored_milliseconds,
     text,
 )
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
@@ -59,7 +59,6 @@ class Writer:
         self._tests: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
         self._sets: dict[bytes, int] = {}
         self._properties: dict[tuple[str, str], int] = {}
-        self._milliseconds = Milliseconds()
         self._failures = FailureWriter(conn, signature_of)
         self._results = ResultWriter(conn)
         self._counters = Counters(conn)
@@ -135,7 +134,7 @@ class Writer:
         skipped = set(tests) - executed
         counted = _Counts(len(tests), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
         run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
-        durations = array("i", map(self._milliseconds.__getitem__, results.durations))
+        durations = array("i", map(stored_milliseconds, results.durations))
         self._results.write(run_id, Columns(tests, outcomes, results.attempts(), durations))
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)

@@ -12,6 +12,7 @@ import hashlib
 from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from sys import intern
 from typing import Any
@@ -36,7 +37,6 @@ Attributes = dict[str, str]
 _SUITES = frozenset({"testsuite", "testsuites", "testrun"})
 _KEPT_INSIDE_RESULTS = frozenset({"stackTrace"}) | cases.OUTPUTS
 _HEAD = 4096  # bytes, to tell by what a file is
-_MAX_DURATIONS = 10_000  # remembered at a time
 _MAX_PROPERTIES = 500  # of one suite
 _MAX_PROPERTY = 1_000  # characters of a value
 _ASCII_ABOVE = frozenset({"utf-8", "us-ascii", "iso-8859-1"})  # encodings in which a byte of ASCII is just that
@@ -143,16 +143,6 @@ def _lend_output(document: Document) -> None:
         cases.details[number] = detail._replace(finals=finals)
 
 
-class _Durations(dict[str, float | None]):
-    """`seconds` of each text, remembered: most durations of a report repeat."""
-
-    def __missing__(self, text: str) -> float | None:
-        value = seconds(text)
-        if len(self) < _MAX_DURATIONS:
-            self[text] = value
-        return value
-
-
 class _Reading:
     """One reading of one document: expat's handlers and what they have seen so far."""
 
@@ -173,7 +163,7 @@ class _Reading:
         self.fed = 0
         self.given = 0  # of it, to expat
         self.weighed = 0  # test cases whose names are counted
-        self.durations = _Durations()
+        self.seconds = lru_cache(maxsize=10_000)(seconds)  # most durations of a report repeat
         self.suite = -1
         self.levels: list[int] = []  # by suite, the depth of its element
         self.depth = 0
@@ -309,7 +299,7 @@ class _Reading:
         cases.names += names or [""] * count
         cases.files += map(intern, files) if files else [""] * count
         cases.suites += array("i", [self.suite]) * count
-        cases.durations += map(self.durations.__getitem__, times) if times else [None] * count
+        cases.durations += map(self.seconds, times) if times else [None] * count
 
     # --- expat's handlers --------------------------------------------------------------------------------------
 
@@ -527,7 +517,7 @@ class _Reading:
         cases.names.append(get("name", ""))
         cases.files.append(intern(get("file", "")))
         cases.suites.append(self.suite)
-        cases.durations.append(self.durations[get("time", "")])
+        cases.durations.append(self.seconds(get("time", "")))
 
     def stated(self, case: Attributes) -> CaseDetail | None:
         """The outcome in the attributes, counted."""

@@ -16,7 +16,7 @@ from flakediag.history import details
 from flakediag.history.failures import failed_attempts
 from flakediag.history.pruned import PrunedRun
 from flakediag.history.server.keys import project_key, test_key
-from flakediag.history.values import Milliseconds, digest, text
+from flakediag.history.values import digest, stored_milliseconds, text
 from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
 
 _NOTHING = FailureDetail("", "", "")
@@ -143,7 +143,6 @@ class Encoder:
     def __init__(self, signature_of: Callable[[FailureDetail], str]) -> None:
         self._signature_of = signature_of
         self._keys: dict[int, dict[Identity, int]] = {}
-        self._milliseconds = Milliseconds()
         self.projects: dict[int, str] = {}
         self.tests: dict[tuple[int, int], Identity] = {}
         self.signatures: dict[bytes, str] = {}
@@ -163,7 +162,7 @@ class Encoder:
         columns.tests.extend(map(keys.__getitem__, results.tests))
         columns.outcomes = bytearray(results.outcomes)
         columns.attempts = results.attempts()
-        columns.durations = array("i", map(self._milliseconds.__getitem__, results.durations))
+        columns.durations = array("i", map(stored_milliseconds, results.durations))
         columns.failures += [
             FailedAttempt(position, attempt, int(outcome), duration, *self._keys_of(failure))
             for position in results.special()
