@@ -179,9 +179,10 @@ def _check_file(path: Path, *, new_allowed: bool) -> None:
             raise NoHistoryError(f"{path}: there is no history here", hint=f"check the path, or {_CREATE}")
         if not path.is_file():
             raise HistoryError(f"{path}: not a file", hint="name the history's file with --db")
-        with path.open("rb") as file:
-            header = file.read(100)
-        size = path.stat().st_size
+        header, size = _header_and_size(path)
+        if bytes_missing(header, size) and not _has_wal(path):
+            # Another process may have been moving its log into the file: with the log gone, it has ended.
+            header, size = _header_and_size(path)
     except OSError as error:
         raise HistoryError(
             f"{path}: the history cannot be read: {error.strerror}",
@@ -195,6 +196,11 @@ def _check_file(path: Path, *, new_allowed: bool) -> None:
             f"{path}: the history is cut off ({size} of {size + missing} bytes are there)",
             hint="restore it from a copy, or save what can be read of it: flakediag doctor --salvage NEW",
         )
+
+
+def _header_and_size(path: Path) -> tuple[bytes, int]:
+    with path.open("rb") as file:
+        return file.read(100), path.stat().st_size
 
 
 def bytes_missing(header: bytes, size: int) -> int:
@@ -253,10 +259,12 @@ def _connect_to_read(path: Path, busy_timeout: float, prepare: str = "") -> sqli
 
 def _version(conn: sqlite3.Connection, path: Path) -> int:
     """The schema version of the file, 0 for an empty one. Refuses other people's files and newer histories."""
-    application_id: int = conn.execute("PRAGMA application_id").fetchone()[0]
-    version: int = conn.execute("PRAGMA user_version").fetchone()[0]
+    with _one_moment(conn):  # else another process could make the tables between the first question and the last
+        application_id: int = conn.execute("PRAGMA application_id").fetchone()[0]
+        version: int = conn.execute("PRAGMA user_version").fetchone()[0]
+        empty = conn.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
     if application_id != schema.APPLICATION_ID:
-        if application_id == 0 and version == 0 and conn.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+        if application_id == 0 and version == 0 and empty:
             return 0
         raise HistoryError(f"{path}: an SQLite file of another application, not a flakediag history", hint=_OTHER_FILE)
     if version > schema.VERSION:
@@ -266,6 +274,19 @@ def _version(conn: sqlite3.Connection, path: Path) -> int:
             hint="upgrade with: pip install --upgrade flakediag; or name another history with --db",
         )
     return version
+
+
+@contextmanager
+def _one_moment(conn: sqlite3.Connection) -> Iterator[None]:
+    """What is read inside is the file as it was at one moment."""
+    if conn.in_transaction:
+        yield
+        return
+    conn.execute("BEGIN")
+    try:
+        yield
+    finally:
+        conn.rollback()  # nothing was written; does nothing where SQLite has ended the transaction itself
 
 
 def _use_wal(conn: sqlite3.Connection, busy_timeout: float) -> None:

@@ -115,7 +115,7 @@ def test_addresses_and_ports_never_matter(address, port):
 )
 def test_hostile_input_takes_no_time(piece):
     text = piece * (400_000 // len(piece))
-    began = time.perf_counter()
+    began = time.process_time()
     signature(text, text, text)
     signature("", "", text)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

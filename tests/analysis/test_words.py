@@ -370,7 +370,7 @@ def test_a_message_without_words_has_no_evidence(draw):
 )
 def test_hostile_input_takes_linear_time(piece):
     long = words(piece * (200_000 // len(piece)), text=piece * (200_000 // len(piece)))
-    began = time.perf_counter()
+    began = time.process_time()
     for r in catalogue():
         r.search(long)
-    assert time.perf_counter() - began < 3.0
+    assert time.process_time() - began < 3.0

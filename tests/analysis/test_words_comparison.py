@@ -288,6 +288,6 @@ def test_every_trait_has_weights():
 )
 def test_hostile_input_takes_bounded_time(piece):
     long = words(piece * (100_000 // len(piece)), text=piece * (100_000 // len(piece)))
-    began = time.perf_counter()
+    began = time.process_time()
     traits_of(long)
-    assert time.perf_counter() - began < 4.0
+    assert time.process_time() - began < 4.0

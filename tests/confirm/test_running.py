@@ -42,7 +42,7 @@ def alive(pid: int) -> bool:
 
 def test_a_command_whose_time_is_up_is_ended_with_its_children(tmp_path: Path) -> None:
     ended = process.run(
-        [sys.executable, "-c", FORKING], tmp_path, environ=os.environ, timeout=1.0, log=tmp_path / "log"
+        [sys.executable, "-c", FORKING], tmp_path, environ=os.environ, timeout=3.0, log=tmp_path / "log"
     )
     assert ended.code is None
     deadline = time.monotonic() + 5

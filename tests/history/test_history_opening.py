@@ -11,13 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from history_samples import counts_of, signature_of, store, suite, told, window_of
 
 from flakediag.errors import ExitCode, HistoryError
-from flakediag.history import History, schema
+from flakediag.history import History, connection, schema
 from flakediag.model import Scope
 
 BOTH: tuple[Literal["read", "write"], ...] = ("read", "write")
@@ -163,6 +163,43 @@ def test_a_new_history_that_another_process_is_making_is_an_error_after_the_busy
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(HistoryError, match="locked by another process"):
             History.open(path, "write", busy_timeout=0.05)
+
+
+def test_a_new_history_that_another_process_completes_meanwhile_is_no_other_application(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(path, "PRAGMA journal_mode = WAL")  # as it is before the first process commits its tables
+    connect, made = connection._connect, []
+
+    def slow(*arguments: Any) -> sqlite3.Connection:
+        conn = connect(*arguments)
+        conn.set_trace_callback(lambda statement: complete() if "user_version" in statement else None)
+        return conn
+
+    def complete() -> None:
+        if not made:
+            made.append(True)
+            store(path, suite("r"))
+
+    monkeypatch.setattr(connection, "_connect", slow)
+    with History.open(path, "write") as history:
+        assert made and history.counts().runs == 1
+
+
+def test_a_log_that_is_moved_into_the_file_meanwhile_is_no_cut_off_history(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(path, suite("r"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096])  # its first page is there, the others stand in the log
+
+    def the_log_is_gone(path: Path) -> bool:
+        path.write_bytes(whole)
+        return False
+
+    monkeypatch.setattr(connection, "_has_wal", the_log_is_gone)
+    with History.open(path) as history:
+        assert history.counts().runs == 1
 
 
 def test_readers_and_a_writer_do_not_wait_for_each_other(path: Path) -> None:
