@@ -36,8 +36,6 @@ _SAFE = {
     ("datetime", "timezone"),
     ("datetime", "timedelta"),
 }
-
-
 _UNREADABLE = (
     *(OSError, EOFError, pickle.UnpicklingError),
     *(ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError),  # what pickle says of other bytes
@@ -85,16 +83,7 @@ class ReportCache:
                 return None
             report = _Reader(io.BytesIO(content[_CHECKSUM:])).load()
             os.utime(path)
-        except (
-            OSError,
-            pickle.UnpicklingError,
-            ValueError,
-            EOFError,
-            AttributeError,
-            ImportError,
-            TypeError,
-            KeyError,
-        ):
+        except _UNREADABLE:
             return None
         return report if isinstance(report, Report) else None
 
