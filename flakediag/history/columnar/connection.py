@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 SCHEME = "parquet:"
 
+_LOOKS_UP = 0.5  # seconds
+_STOPS_AGAIN = 0.02  # seconds
 _REMOTE = re.compile(r"[a-z][a-z0-9]+://", re.IGNORECASE)
 # What an S3 client takes from the environment, by the name that DuckDB has for it.
 _SECRET = {
@@ -65,12 +67,21 @@ class Reader:
 
     def _wait(self, query: Callable[[], T]) -> T:
         with _translated(self.root):
-            answer = self._thread.submit(query)
             try:
-                return answer.result()
+                answer = self._thread.submit(query)
+                # A signal that comes just before the main thread falls asleep does not wake it: it looks up by itself.
+                while not wait((answer,), _LOOKS_UP).done:
+                    pass
             except KeyboardInterrupt:
-                self._conn.interrupt()
+                self._stop()
                 raise
+            return answer.result()
+
+    def _stop(self) -> None:
+        """End what is being asked, also what has not quite begun: that would not hear a single interrupt."""
+        ended = self._thread.submit(int)  # does nothing, after what was asked before it
+        while not wait((ended,), _STOPS_AGAIN).done:
+            self._conn.interrupt()
 
 
 def connect(root: str) -> Reader:
