@@ -1,6 +1,7 @@
 """For all tests."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +14,14 @@ os.environ["FLAKEDIAG_CACHE"] = "off"  # no test reads or leaves anything in the
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also what is started: a shell lets what it runs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

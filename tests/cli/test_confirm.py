@@ -58,6 +58,7 @@ def test_confirm_asks_shows_and_proves(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_and_prints_what_was_learnt(project: Path) -> None:
     slow = "import time; time.sleep(30)"
     (project / "test_shop.py").write_text(

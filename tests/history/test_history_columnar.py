@@ -501,6 +501,7 @@ def test_an_object_store_needs_an_extension_that_is_never_fetched_unasked(monkey
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.usefixtures("interruptible")
 def test_a_long_question_can_be_interrupted(path: Path, tmp_path: Path) -> None:
     store(path, suite("a"))
     exported(path, tmp_path / "d")
