@@ -65,9 +65,8 @@ class Reader:
 
     def _wait(self, query: Callable[[], T]) -> T:
         with _translated(self.root):
-            answer = self._thread.submit(query)
             try:
-                return answer.result()
+                return self._thread.submit(query).result()
             except KeyboardInterrupt:
                 self._conn.interrupt()
                 raise
