@@ -24,6 +24,7 @@ for report in read_reports([sys.argv[1]], now=datetime.now(UTC)):
 
 HEAD = b'<testsuite name="S"><testcase classname="C" name="a">'
 TAIL = b"</testcase></testsuite>"
+YAML = [b"     a%d: %s\n" % (n, b"A" * 20_000) for n in range(50)]
 FILES = {
     "text": ([HEAD, b"<system-out>", *[b"log line 0123456789\n" * 50_000] * 40, b"</system-out>", TAIL], "1"),
     "cdata": ([HEAD, b"<failure><![CDATA[", *[b"A" * MIB] * 40, b"]]></failure>", TAIL], "1"),
@@ -32,6 +33,11 @@ FILES = {
     "depth": ([b"<testsuite>" * 1_000_000], "max_depth"),
     "attributes": ([b"<testsuite ", *(b"a%d='' " % n for n in range(400_000)), b"/>"], "max_attributes"),
     "children": ([HEAD, b"<failure message='m'>text</failure>" * 100_000, TAIL], "1"),
+    "comments": ([b"TAP version 13\n", *[b"    not ok - a\n", *[b"    # " + b"A" * 900 + b"\n"] * 50] * 8000], "8000"),
+    "yaml": (
+        [b"TAP version 13\n", *[b"    not ok - a\n     ---\n", *YAML, b"     ...\n"] * 400],
+        "400",
+    ),
     "entities": (
         [
             b'<!DOCTYPE t [<!ENTITY e0 "x">',
