@@ -7,28 +7,26 @@ and 100 million results), measures whole processes, and prints the figures as Ma
 them between the marks of that page. A dataset that is there already is measured as it is, and the figures that
 are kept beside it (projects-2.json) are not measured again: an interrupted benchmark goes on where it was.
 
-CPU seconds are of all threads and processes; the peak is that of the largest process.
+CPU seconds are of all threads and processes; the peak is that of the largest process, in megabytes of 10⁶ bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from datetime import date
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from measure import FailedError, Figure, Task, machine, run
 
 BEGIN, END = "<!-- made by python benchmarks/scale.py -->\n", "<!-- end -->\n"
 PER_DAY = 150_000_000  # executions, of the fleet that is predicted
 RUNS, RUNS_PER_DAY = 500, 6  # of a simulated project
+PATIENCE = 86_400  # seconds for one command: a day
 PROGRAM = (sys.executable, "-m", "flakediag")
 
 WINDOW = """
@@ -56,15 +54,6 @@ print(len(duckdb.execute('''
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """What one process took: seconds, seconds, megabytes."""
-
-    cpu: float
-    wall: float
-    peak: float
-
-
-@dataclass(frozen=True, slots=True)
 class Measured:
     """A dataset, and what was done with it, by what it is called."""
 
@@ -77,13 +66,10 @@ class Measured:
 
 
 def timed(*command: str) -> Figure:
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return Figure(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    try:
+        return run(Task([command], patience=PATIENCE))
+    except FailedError as error:
+        raise SystemExit(f"failed: {' '.join(command)}: {error}") from error
 
 
 def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
@@ -104,12 +90,12 @@ def measured(folder: Path, jobs: int, fleet: bool) -> Measured:
             *(*PROGRAM, *db, "report", "--all-projects", "--jobs", str(jobs), "--format", "json"),
         )
     kept = folder.with_suffix(".json")
-    figures = {what: Figure(*row) for what, row in json.loads(kept.read_text()).items()} if kept.exists() else {}
+    figures = {what: Figure(**row) for what, row in json.loads(kept.read_text()).items()} if kept.exists() else {}
     for what, command in commands.items():
         if what not in figures:
             figures[what] = timed(*command)
             print(f"{folder.name}: {what}: {figures[what]}", file=sys.stderr)
-            kept.write_text(json.dumps({what: astuple(figure) for what, figure in figures.items()}, indent=1))
+            kept.write_text(json.dumps({what: asdict(figure) for what, figure in figures.items()}, indent=1))
     return Measured(
         projects=len(manifest["projects"]),
         results=sum(part["results"] for part in parts),
@@ -146,23 +132,8 @@ def make(folder: Path, projects: int, tests: int, runs: int) -> None:
 
 def page(found: Sequence[Measured], export: tuple[int, Figure]) -> str:
     small, large = found[0], found[-1]
-    return "\n".join([*_machine(), *_table(found), *_storage(large), *_export(*export), *_prediction(small, large)])
-
-
-def _machine() -> list[str]:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pyarrow", "numpy", "distributed"))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = (
-        f"{os.cpu_count()} cores of {_processor()}, {memory:.0f} GB, Python {platform.python_version()}, {versions}"
-    )
-    busy = os.getloadavg()[2] / (os.cpu_count() or 1)
-    said = f"Over the last quarter of an hour {busy:.1f} processes wanted each core: go by the CPU seconds."
-    return [f"{date.today():%Y-%m-%d}: {machine}. {said}", ""]
-
-
-def _processor() -> str:
-    found = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return found[0].partition(": ")[2] if found else platform.machine()
+    where = f"{machine('duckdb', 'pyarrow', 'numpy', 'distributed')} Go by the CPU seconds."
+    return "\n".join([where, "", *_table(found), *_storage(large), *_export(*export), *_prediction(small, large)])
 
 
 def _millions(results: int) -> str:
@@ -239,7 +210,7 @@ def _prediction(small: Measured, large: Measured) -> list[str]:
         verdicts=projects * large.figures["`gate --project` (verdicts)"].cpu / 3600,
         hours=hours,
         sixteen=hours / 16,
-        memory=16 * large.figures[report].peak / 1024,
+        memory=16 * large.figures[report].peak / 1000,
     )
     return said.splitlines()
 

@@ -27,7 +27,7 @@ from flakediag.history.columnar import manifest as manifests
 from flakediag.history.columnar import tables
 from flakediag.history.columnar.manifest import Manifest, Month, Part, Project
 from flakediag.history.columnar.rows import detail_number, header, microseconds, month_of, tests_table
-from flakediag.history.columnar.tables import Results
+from flakediag.history.columnar.tables import ResultArrays
 from flakediag.model import FailureDetail, Outcome, RunReport
 from flakediag.simulate import START, Chance, Flake, OrderDependence, Plan, Regression, Together, simulate
 
@@ -111,7 +111,7 @@ def _write_month(folder: Path, project: str, month: str, name: str, window: Wind
     content = {
         "runs": pa.Table.from_pylist(runs, schema=tables.RUNS),
         "results": tables.results_table(
-            Results(
+            ResultArrays(
                 run=numbers[run],
                 started=started[run],
                 test=window.test[rows],

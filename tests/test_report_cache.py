@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,13 +153,12 @@ def test_the_far_attack_is_one(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_holds_the_latest_used_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, report = ReportCache(tmp_path / "cache"), made(history(tmp_path))
-    for key in "ab":
+    for hour, key in enumerate("ab"):
         cache.put(key, report)
-        time.sleep(0.01)  # file systems count time in steps
+        os.utime(tmp_path / "cache" / key, (3600 * hour, 3600 * hour))
     assert cache.get("a") is not None
     size = (tmp_path / "cache" / "a").stat().st_size
     monkeypatch.setattr(report_cache, "KEPT", int(2.5 * size))
-    time.sleep(0.01)
     cache.put("c", report)
     assert [cache.get(key) is not None for key in "abc"] == [True, False, True]
 

@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from flakediag.history import details, run_results, runs
-from flakediag.history.columns import NO_DURATION
 from flakediag.history.pruned import files_of
 from flakediag.history.run_results import Columns
+from flakediag.history.stored_results import of_columns
 from flakediag.history.values import seconds, untext
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, InputFile, Outcome, RunReport
+from flakediag.model import Attempt, FailureDetail, Identity, InputFile, Outcome, RunReport
 
-_OUTCOMES = tuple(Outcome)
 _FAILURES = """
 SELECT position, attempt, outcome, duration_ms, detail.content, base.content
 FROM failures
@@ -39,28 +38,19 @@ def load(
     found = runs.load(conn, [run_id])
     if not found or conn.execute("SELECT 1 FROM pruned_runs WHERE run_id = ?", (run_id,)).fetchone():
         raise LookupError(f"no run {run_id}")
-    failed = _attempts(conn, run_id)
-    results = []
     stored = read(conn, run_id)
     names = _names(conn, set(stored.tests), {} if known is None else known)
-    for position, (test_id, outcome, attempts, milliseconds) in enumerate(zip(*stored, strict=True)):
-        duration = None if milliseconds == NO_DURATION else milliseconds
-        if attempts == 1 and position not in failed:  # nearly every one of them
-            results.append(CaseResult(names[test_id], _OUTCOMES[outcome], seconds(duration)))
-            continue
-        mine = failed.get(position, {})
-        last = mine.get(attempts)
-        results.append(
-            CaseResult(
-                test=names[test_id],
-                outcome=_OUTCOMES[outcome],
-                duration=seconds(duration),
-                failure=last.failure if last else None,
-                # Of an earlier attempt that did not fail the history keeps only that there was one.
-                earlier=tuple(mine.get(n, Attempt(Outcome.PASSED, None, None)) for n in range(1, attempts)),
-            )
-        )
-    return RunReport(run=found[0], results=tuple(results), files=files_of(conn, run_id) if files is None else files)
+    return RunReport(
+        run=found[0],
+        results=of_columns(
+            [names[test] for test in stored.tests],
+            stored.outcomes,
+            stored.attempts,
+            stored.durations,
+            _attempts(conn, run_id),
+        ),
+        files=files_of(conn, run_id) if files is None else files,
+    )
 
 
 def _names(conn: sqlite3.Connection, tests: set[int], known: dict[int, Identity]) -> dict[int, Identity]:

@@ -13,9 +13,10 @@ from typing import BinaryIO
 from flakediag.errors import UsageError
 from flakediag.junit.ahead import read_ahead
 from flakediag.junit.documents import read_any
+from flakediag.junit.file_reports import duplicate_files, file_report
 from flakediag.junit.problems import ForeignError, UnreadableError
 from flakediag.junit.results import Reading, understand
-from flakediag.junit.runs import belongs_together, duplicate_files, file_report, group_of, run_of, runs_of
+from flakediag.junit.runs import belongs_together, group_of, run_of, runs_of
 from flakediag.junit.settings import ReadSettings
 from flakediag.junit.sources import Refusal, Source, find_sources
 from flakediag.model import FileReport, FileStatus, RunReport

@@ -60,7 +60,7 @@ def test_confirm_asks_shows_and_proves(project: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_and_prints_what_was_learnt(project: Path) -> None:
-    slow = "import time; time.sleep(30)"
+    slow = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"
     (project / "test_shop.py").write_text(
         (project / "test_shop.py").read_text().replace("assert not state.bad", f"{slow}\n    assert not state.bad")
     )
@@ -69,13 +69,12 @@ def test_an_interrupt_keeps_and_prints_what_was_learnt(project: Path) -> None:
         [sys.executable, "-m", "flakediag", "confirm", name(VICTIM), "--yes", *RUNNER],
         cwd=project, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert child.stderr is not None
-    for line in child.stderr:
-        if line.strip().startswith("$ "):
-            break
-    time.sleep(1.0)
+    while not (project / "begun").exists():
+        assert child.poll() is None
+        time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=30)
+    out, err = child.communicate(timeout=60)
+    assert "$ " in err
     assert child.returncode == 130, err
     assert "interrupted" in out and "test_02 pollutes it" in out
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unused_port import unused_port
 
 from flakediag.confirm import load, ports, process
 from flakediag.confirm.go import Go
@@ -41,10 +42,14 @@ def alive(pid: int) -> bool:
 
 
 def test_a_command_whose_time_is_up_is_ended_with_its_children(tmp_path: Path) -> None:
-    ended = process.run(
-        [sys.executable, "-c", FORKING], tmp_path, environ=os.environ, timeout=3.0, log=tmp_path / "log"
-    )
-    assert ended.code is None
+    child = tmp_path / "child"
+    for patience in (1.0, 4.0, 16.0, 64.0):  # until it had the time to start its child
+        ended = process.run(
+            [sys.executable, "-c", FORKING], tmp_path, environ=os.environ, timeout=patience, log=tmp_path / "log"
+        )
+        assert ended.code is None
+        if child.exists() and child.read_text():
+            break
     deadline = time.monotonic() + 5
     while alive(int((tmp_path / "child").read_text())) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -94,9 +99,7 @@ def test_load_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_held_port_is_taken_and_then_free() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     with ports.held(port):
         with socket.socket() as other, pytest.raises(OSError):
             other.bind(("127.0.0.1", port))

@@ -7,7 +7,6 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import on_server
 import psycopg
+from unused_port import unused_port
 
 from flakediag.history import History
 
@@ -117,8 +117,7 @@ def private_server() -> Iterator[PrivateServer]:
         (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         with (data / "postgresql.conf").open("a") as settings:
             settings.write("fsync = off\nfull_page_writes = off\nmax_connections = 100\n")
-        server = PrivateServer(folder, _free_port(), account)
-        server.start()
+        server = _started(folder, account)
         try:
             run(
                 "createdb",
@@ -130,7 +129,13 @@ def private_server() -> Iterator[PrivateServer]:
             server.stop("immediate")
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def _started(folder: Path, account: str | None) -> PrivateServer:
+    for further in (True, True, False):
+        server = PrivateServer(folder, unused_port(), account)
+        try:
+            server.start()
+            break
+        except RuntimeError:  # perhaps somebody took the port meanwhile
+            if not further:
+                raise
+    return server

@@ -108,19 +108,21 @@ LARGE = [report(f"large {n}", *(passed(f"test_{i}") for i in range(1500)), hours
 def test_a_server_that_restarts_in_the_middle_of_an_ingest_loses_nothing(
     server: PrivateServer, address: str, path: Path, pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restarted = []
+    restarted: list[threading.Timer] = []
     write = adding.writing.write
 
     def write_and_lose_the_server(*arguments: object) -> None:
         write(*arguments)  # type: ignore[arg-type]
         if not restarted:  # everything is sent, nothing is committed
-            restarted.append(True)
             server.stop("immediate")
-            threading.Timer(pause, server.start).start() if pause else server.start()
+            restarted.append(threading.Timer(pause, server.start))
+            restarted[0].start()
+            if not pause:
+                restarted[0].join()
 
     monkeypatch.setattr(adding.writing, "write", write_and_lose_the_server)
     stored = store(address, *LARGE)
-    assert restarted
+    restarted[0].join()
     assert not any(each.duplicate for each in stored)
     assert told(window_of(address)) == told(window_of(path_with(path)))
     assert sound(address)

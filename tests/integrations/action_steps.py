@@ -34,10 +34,11 @@ def run_script(
 
 
 def _clean() -> dict[str, str]:
-    """This process's environment without settings and without CI, and with the commands beside this Python."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLAKEDIAG", "GITHUB", "CI"))}
+    """This process's environment without settings, CI and anybody's Git, and with the commands beside this Python."""
+    others = ("FLAKEDIAG", "GITHUB", "CI", "GIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return kept | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    return kept | {"PATH": path, "PYTHONPATH": str(ROOT), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 @dataclass

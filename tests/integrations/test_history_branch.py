@@ -26,7 +26,7 @@ def machines(tmp_path: Path) -> list[Path]:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(("git", *arguments), cwd=folder, check=True, capture_output=True, text=True).stdout
+    return run_script(("git", *arguments), folder).stdout
 
 
 def branch(verb: str, machine: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -599,6 +599,8 @@ def test_what_has_nothing_to_do_with_tests_is_passed_over_unless_named(tmp_path:
         (ctrf(*({"name": str(n), "status": "passed"} for n in range(50))), {"max_cases": 40}, "max_cases"),
         ("TAP version 13\n" + "ok - a\n" * 50, {"max_cases": 40}, "max_cases"),
         ("TAP version 13\nok 1 - " + "a" * 50_000, {"max_token_bytes": 10_000, "chunk_bytes": 1000}, "max_token_bytes"),
+        ("TAP version 13\n" + "    ok - a\n" * 200_001, {}, "more than 200,000 tests inside one"),
+        ("TAP version 13\n" + f"    ok - {'a' * 1000}\n" * 50, {"max_held": 40_000}, "max_held"),
         (TRX.replace("<Results>", "<a>" * 200), {}, "max_depth"),
         (TRX.replace("<Results>", "<a " + " ".join(f"a{n}=''" for n in range(1100)) + ">"), {}, "max_attributes"),
         ('<!DOCTYPE TestRun [<!ENTITY x "y">]>' + TRX.partition("\n")[2], {}, "document type"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import click
 import pytest
@@ -14,6 +15,7 @@ from reports import pytest_report, write_runs
 
 from flakediag import service
 from flakediag.ci import CiInfo
+from flakediag.cli import check, quarantine
 from flakediag.cli.app import app
 from flakediag.cli.quarantine import command
 from flakediag.errors import ExitCode
@@ -22,9 +24,24 @@ from flakediag.quarantine import file
 from flakediag.service import RunInfo
 from quarantine.test_file import valid
 
-TODAY = datetime.now(UTC).date()
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+TODAY = NOW.date()
 VICTIM = "tests.test_shop::test_0"
 SIGNATURE = "assert <n> == <n>"
+
+
+class Noon(datetime):
+    """The clock stands still: a test that runs over midnight sees one day all the same."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+@pytest.fixture(autouse=True)
+def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (quarantine, check):
+        monkeypatch.setattr(module, "datetime", Noon)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +69,7 @@ def project(tmp_path: Path) -> Path:
 def ingest(project: Path, folder: Path) -> None:
     (project / ".flakediag").mkdir(exist_ok=True)
     db = project / ".flakediag" / "history.db"
-    service.ingest(db, [str(folder)], RunInfo(), now=datetime.now(UTC), environ={})
+    service.ingest(db, [str(folder)], RunInfo(), now=NOW, environ={})
 
 
 def run(*args: str) -> Result:

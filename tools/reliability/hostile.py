@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -32,8 +31,21 @@ MOST_MEMORY = 300  # MB
 MOST_TIME = 60.0  # seconds of CPU
 GOOD = '<testsuite name="S"><testcase classname="good" name="{}" time="0.1"/></testsuite>'
 
+# Starts the command, for at most so many seconds, and writes down how it ended and what it took. A small process,
+# because the peak of a process is never below what the one that started it takes.
+_BETWEEN = """
+import json, os, signal, subprocess, sys
+took, patience, *command = sys.argv[1:]
+process = subprocess.Popen(command)
+signal.signal(signal.SIGALRM, lambda *_: process.kill())
+signal.alarm(int(patience))
+_, status, usage = os.wait4(process.pid, 0)
+code, cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+with open(took, "w") as file:
+    json.dump([code, usage.ru_maxrss / 1024, cpu], file)
+"""
 # For the superuser, whom permission bits do not bind: gives up the rights to read what they forbid, and becomes the
-# command. A process of its own, because what it takes in memory would count as the command's.
+# command.
 _WITHOUT_RIGHTS = """
 import ctypes, os, sys
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
@@ -106,7 +118,7 @@ def tried(attack: Attack, parent: Path, empty: Path, listener: Listener) -> Outc
     db = folder / "history.db"
     shutil.copy(empty, db)
     good = _good(folder, attack.name)
-    paths = made(attack, folder, listener.port)
+    paths = attack.make(folder, listener.port)
     size = sum(path.stat().st_size for path in paths if path.is_file())
     before = listener.visits
     with growing(paths[0]) if attack.grows else _nothing():
@@ -132,22 +144,6 @@ def tried(attack: Attack, parent: Path, empty: Path, listener: Listener) -> Outc
     return Outcome(attack, size, memory, taken, cpu, status, said(err, str(folder)) or "read", tuple(wrong))
 
 
-def made(attack: Attack, folder: Path, port: int) -> list[Path]:
-    """Make the attack in a process of its own: what is forked later counts our memory as its own peak."""
-    reading, writing = os.pipe()
-    maker = os.fork()
-    if maker == 0:
-        try:
-            os.write(writing, json.dumps([str(path) for path in attack.make(folder, port)]).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        paths = [Path(path) for path in json.load(answer)]
-    os.waitpid(maker, 0)
-    return paths
-
-
 def _good(folder: Path, name: str) -> Path:
     path = folder / "good.xml"
     path.write_text(GOOD.format(name), encoding="utf-8")
@@ -159,20 +155,14 @@ def _ingest(db: Path, paths: list[Path], *, unprivileged: bool = False) -> tuple
     command = [str(FLAKEDIAG), "--db", str(db), "ingest", "--format", "json", *map(str, paths)]
     if unprivileged and os.geteuid() == 0:
         command = [sys.executable, "-c", _WITHOUT_RIGHTS, *command]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.NamedTemporaryFile() as took:
+        between = [sys.executable, "-I", "-S", "-c", _BETWEEN, took.name, str(int(5 * MOST_TIME))]
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err)
-        watch = threading.Timer(5 * MOST_TIME, process.send_signal, [signal.SIGKILL])
-        watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        done = subprocess.run([*between, *command], capture_output=True, check=True)
         taken = time.perf_counter() - began
-        watch.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        texts = [stream.read().decode("utf-8", "replace") for stream in (out, err)]
-    cpu = usage.ru_utime + usage.ru_stime
-    return process.returncode, usage.ru_maxrss / 1024, taken, cpu, texts[0], texts[1]
+        status, memory, cpu = json.load(took)
+    out, err = (said.decode("utf-8", "replace") for said in (done.stdout, done.stderr))
+    return status, memory, taken, cpu, out, err
 
 
 @contextmanager

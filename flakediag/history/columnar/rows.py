@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from flakediag.history.columnar import tables
-from flakediag.history.columnar.tables import Results
+from flakediag.history.columnar.tables import ResultArrays
 from flakediag.history.details import encode
-from flakediag.history.values import digest, milliseconds, optional_real, optional_text, order_text, text
-from flakediag.model import Attempt, FailureDetail, Identity, Outcome, Run, RunReport
+from flakediag.history.failures import failed_attempts
+from flakediag.history.values import digest, optional_real, optional_text, order_text, stored_milliseconds, text
+from flakediag.model import FailureDetail, Identity, Outcome, Results, Run, RunReport
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -53,41 +54,41 @@ class Rows:
 
     def add(self, report: RunReport, number: int) -> None:
         """Add a run under this number."""
-        results, number_of = report.results, self._number_of
+        results = Results.of(report.results)
+        size = len(results)
         self._columns[number] = (
-            np.fromiter((number_of(result.test) for result in results), np.int32, len(results)),
-            np.fromiter((result.outcome for result in results), np.int8, len(results)),
-            np.fromiter((len(result.earlier) + 1 for result in results), np.int32, len(results)),
-            np.fromiter((_known(milliseconds(result.duration)) for result in results), np.int32, len(results)),
+            np.fromiter(map(self._number_of, results.tests), np.int32, size),
+            np.frombuffer(results.outcomes, np.int8),
+            np.array(results.attempts(), np.int32),
+            np.fromiter(map(stored_milliseconds, results.durations), np.int32, size),
         )
-        outcomes = self._columns[number][1]
-        counts = [int((outcomes == outcome).sum()) for outcome in (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)]
-        self._runs[number] = header(report, number, len(results), *counts)
-        self.results += len(results)
-        for position, result in enumerate(results):
-            if result.outcome.failed or result.earlier:
-                last = Attempt(result.outcome, None, result.failure)  # its duration stands with the result
-                for attempt, tried in enumerate((*result.earlier, last), start=1):
-                    if tried.outcome.failed:
-                        self._failures.append(self._failure(number, position, attempt, result.test, tried))
+        counts = map(results.outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED))
+        self._runs[number] = header(report, number, size, *counts)
+        self.results += size
+        for position in results.special():
+            result = results[position]
+            for attempt, outcome, failure, duration in failed_attempts(result):
+                self._failures.append(
+                    {
+                        "run": number,
+                        "started_at": self._runs[number]["started_at"],
+                        "test": self._number_of(result.test),
+                        "position": position,
+                        "attempt": attempt,
+                        "outcome": int(outcome),
+                        **self._said(failure),
+                        "duration_ms": duration,
+                    }
+                )
 
-    def _failure(self, run: int, position: int, attempt: int, test: Identity, tried: Attempt) -> dict[str, Any]:
-        detail = None if tried.failure is None else detail_number(tried.failure)
+    def _said(self, failure: FailureDetail | None) -> dict[str, Any]:
+        """The signature, and what stands for the detail."""
+        detail = None if failure is None else detail_number(failure)
         if detail not in self._signatures:
-            self._signatures[detail] = text(self._signature_of(tried.failure or FailureDetail("", "", "")))
-            if detail is not None and tried.failure is not None:
-                self._details[detail] = tried.failure
-        return {
-            "run": run,
-            "started_at": self._runs[run]["started_at"],
-            "test": self._number_of(test),
-            "position": position,
-            "attempt": attempt,
-            "outcome": int(tried.outcome),
-            "signature": self._signatures[detail],
-            "detail": detail,
-            "duration_ms": milliseconds(tried.duration),
-        }
+            self._signatures[detail] = text(self._signature_of(failure or FailureDetail("", "", "")))
+            if detail is not None and failure is not None:
+                self._details[detail] = failure
+        return {"signature": self._signatures[detail], "detail": detail}
 
     def tables(self) -> Mapping[str, pa.Table]:
         """By name; see tables.py."""
@@ -104,13 +105,13 @@ class Rows:
             "details": pa.Table.from_pylist(details, schema=tables.DETAILS),
         }
 
-    def _results(self, ordered: list[int]) -> Results:
+    def _results(self, ordered: list[int]) -> ResultArrays:
         columns = [self._columns[number] for number in ordered]
         sizes = [len(column[0]) for column in columns]
         nothing = tuple(np.empty(0, dtype=kind) for kind in (np.int32, np.int8, np.int32, np.int32))
         test, outcome, attempts, duration = map(np.concatenate, zip(nothing, *columns, strict=True))
         started = [microseconds(self._runs[number]["started_at"]) for number in ordered]
-        return Results(
+        return ResultArrays(
             run=np.repeat(np.array(ordered, dtype=np.int64), sizes),
             started=np.repeat(np.array(started, dtype=np.int64), sizes),
             test=test,
@@ -133,10 +134,6 @@ def tests_table(numbers: Mapping[Identity, int]) -> pa.Table:
             yield {"test": number, **{name: text(value) for name, value in test._asdict().items()}}
 
     return pa.Table.from_pylist(list(rows()), schema=tables.TESTS)
-
-
-def _known(duration: int | None) -> int:
-    return -1 if duration is None else duration
 
 
 def header(report: RunReport, number: int, results: int, failures: int, errors: int, skipped: int) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from flakediag.history.columnar.connection import Reader
 from flakediag.history.columnar.windows import details
+from flakediag.history.stored_results import of_columns
 from flakediag.history.values import seconds, untext
-from flakediag.model import Attempt, CaseResult, Identity, Outcome, Run
+from flakediag.model import Attempt, Identity, Outcome, Results, Run
 
 _RESULTS = """
-SELECT position, outcome, attempts, duration_ms, classname, name, file, variant
+SELECT outcome, attempts, coalesce(duration_ms, -1), classname, name, file, variant
 FROM read_parquet($results) JOIN read_parquet($tests) USING (test)
 WHERE run = $run AND started_at = $started ORDER BY position
 """
@@ -19,10 +20,9 @@ _FAILURES = """
 SELECT position, attempt, outcome, duration_ms, detail
 FROM read_parquet($failures) WHERE run = $run AND started_at = $started
 """
-_NOTHING_KNOWN = Attempt(Outcome.PASSED, None, None)  # of an earlier attempt that did not fail
 
 
-def results(reader: Reader, files: Mapping[str, Sequence[str]], run: Run) -> tuple[CaseResult, ...]:
+def results(reader: Reader, files: Mapping[str, Sequence[str]], run: Run) -> Results:
     """The results of a run in the order of the report. `files` are those of its month, by table."""
     asked = {"run": run.id, "started": run.started_at}
     failed = reader.rows(_FAILURES, {"failures": list(files["failures"]), **asked})
@@ -32,17 +32,10 @@ def results(reader: Reader, files: Mapping[str, Sequence[str]], run: Run) -> tup
         failure = None if detail is None else said[detail]
         attempts_of[position][attempt] = Attempt(Outcome(outcome), seconds(duration), failure)
     rows = reader.rows(_RESULTS, {**{name: list(files[name]) for name in ("results", "tests")}, **asked})
-    found = []
-    for position, outcome, attempts, duration, *test in rows:
-        mine = attempts_of.get(position, {})
-        last = mine.get(attempts)
-        found.append(
-            CaseResult(
-                test=Identity(*map(untext, test)),
-                outcome=Outcome(outcome),
-                duration=seconds(duration),
-                failure=last.failure if last else None,
-                earlier=tuple(mine.get(number, _NOTHING_KNOWN) for number in range(1, attempts)),
-            )
-        )
-    return tuple(found)
+    return of_columns(
+        [Identity(*map(untext, row[3:])) for row in rows],
+        bytes(row[0] for row in rows),
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+        attempts_of,
+    )

@@ -114,7 +114,7 @@ _LAYOUTS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Results:
+class ResultArrays:
     """The results of some runs as arrays, one entry per result, runs by start and positions rising within each.
 
     `started` is in microseconds since 1970, `duration` in milliseconds, -1 where it is not known.
@@ -130,7 +130,7 @@ class Results:
     sizes: list[int] = field(default_factory=list)  # results of each run, in order
 
 
-def results_table(results: Results) -> pa.Table:
+def results_table(results: ResultArrays) -> pa.Table:
     """Laid out as this file's first words say."""
     order = _order(results)
     duration = results.duration[order]
@@ -148,7 +148,7 @@ def results_table(results: Results) -> pa.Table:
     )
 
 
-def _order(results: Results) -> NDArray[np.int64]:
+def _order(results: ResultArrays) -> NDArray[np.int64]:
     """int64[N]: where each row comes from."""
     parts, start, held = [np.empty(0, dtype=np.int64)], 0, 0
     for size in [*results.sizes, BLOCK]:  # the last one ends the last block

@@ -15,11 +15,11 @@ from flakediag.history.pruned import Identities, PrunedRun
 from flakediag.history.server import failures, reading, results
 from flakediag.history.server.connecting import Connection
 from flakediag.history.server.reading import Head
+from flakediag.history.stored_results import of_columns
 from flakediag.history.values import seconds
-from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, RunReport
+from flakediag.model import Attempt, FailureDetail, Identity, Outcome, RunReport
 
 _AT_ONCE = 100  # runs that are asked for together
-_OUTCOMES = tuple(Outcome)
 
 _Attempts = dict[int, dict[int, Attempt]]  # position → attempt → what is known of those that failed
 
@@ -89,19 +89,14 @@ class _Shelf:
                 )
         found = self._loaded[head.number]
         names = self._named(found.tests)
-        failed = self._failed[head.number]
-        columns = zip(
-            found.places.tolist(),
-            found.outcomes.tolist(),
-            found.attempts.tolist(),
-            found.milliseconds.tolist(),
-            strict=True,
-        )
         return RunReport(
             run=head.run,
-            results=tuple(
-                _result(names[place], _OUTCOMES[outcome], attempts, duration, failed.get(position, {}))
-                for position, (place, outcome, attempts, duration) in enumerate(columns)
+            results=of_columns(
+                [names[place] for place in found.places.tolist()],
+                found.outcomes.tobytes(),
+                found.attempts.tolist(),
+                found.milliseconds.tolist(),
+                self._failed[head.number],
             ),
             files=self._files[head.number],
         )
@@ -145,20 +140,3 @@ def in_set(bits: bytes) -> NDArray[np.int64]:
 
 def _read(said: FailureDetail | Sealed | None) -> FailureDetail | None:
     return said.detail if isinstance(said, Sealed) else said
-
-
-def _result(
-    test: Identity, outcome: Outcome, attempts: int, milliseconds: int, failed: dict[int, Attempt]
-) -> CaseResult:
-    duration = seconds(None if milliseconds < 0 else milliseconds)
-    if attempts == 1 and not failed:  # nearly every one of them
-        return CaseResult(test, outcome, duration)
-    last = failed.get(attempts)
-    return CaseResult(
-        test=test,
-        outcome=outcome,
-        duration=duration,
-        failure=last.failure if last else None,
-        # Of an earlier attempt that did not fail the history keeps only that there was one.
-        earlier=tuple(failed.get(n, Attempt(Outcome.PASSED, None, None)) for n in range(1, attempts)),
-    )

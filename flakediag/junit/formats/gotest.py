@@ -12,11 +12,11 @@ from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import CaseDetail, Cases, Document, Suite
 from flakediag.junit.formats.cases import failure, keep, told
 from flakediag.junit.formats.dialect import of_format
-from flakediag.junit.formats.lines import lines
+from flakediag.junit.formats.held import Held, Output, Texts
+from flakediag.junit.formats.lines import tell
 from flakediag.junit.numbers import LONGEST, moment
-from flakediag.junit.problems import BrokenOffError, UnreadableError
-from flakediag.junit.settings import MIB, ReadSettings
-from flakediag.junit.text import CappedText
+from flakediag.junit.problems import UnreadableError
+from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Order, Outcome
 
 DIALECT = of_format(
@@ -34,7 +34,6 @@ _ENDS = {"pass": Outcome.PASSED, "bench": Outcome.PASSED, "fail": Outcome.FAILED
 _NOT_BUILT = ("[build failed]", "[setup failed]")
 _MOST_AT_A_TIME = 100_000  # tests or packages; more than any machine runs
 _PASSED = CaseDetail(Outcome.PASSED)
-_MOST_HELD = 32 * MIB  # characters of output of tests that run
 
 Test = tuple[str, str]  # package, name
 
@@ -44,8 +43,7 @@ class _Open:
     """A test that runs. `began` is the event with which its own code began to run, in the count of all events."""
 
     began: int
-    output: CappedText
-    held: int = 0  # characters of output, at most
+    output: Output
 
 
 @dataclass(slots=True)
@@ -70,24 +68,14 @@ class _Failed:
 def read(document: Document, chunks: Iterable[bytes], settings: ReadSettings) -> None:
     document.suites.append(Suite("testsuites", {}, -1))
     events = _Events(document, settings)
-    broken: BrokenOffError | None = None
-    try:
-        for line in lines(chunks, settings):
-            events.line(line)
-    except BrokenOffError as problem:
-        broken = problem
-    events.finish()
-    if broken is not None:
-        raise broken
-    if events.running:
-        raise BrokenOffError(f"it ends while {events.running} tests are running")
+    tell(chunks, settings, events.line, events.end)
 
 
 class _Events:
     """What the events so far have said."""
 
     def __init__(self, document: Document, settings: ReadSettings) -> None:
-        self.running = 0
+        self._running = 0
         self._document = document
         self._settings = settings
         self._count = 0
@@ -99,8 +87,8 @@ class _Events:
         self._began_at = array("q")  # for each case, its `_Open.began`
         self._failed: dict[Test, _Failed] = {}
         self._first = self._latest = ""  # moments
-        self._built: dict[str, str] = {}  # what the compiler said, by import path
-        self._held = 0
+        self._held = Held(settings)
+        self._built = Texts(self._held)  # what the compiler said, by import path
 
     def line(self, line: str) -> None:
         if not line.startswith("{"):
@@ -121,18 +109,13 @@ class _Events:
         elif name:
             self._of_package(name, action, event)
         elif action == "build-output":
-            self._said(self._built, _text(event.get("ImportPath")), _text(event.get("Output")))
+            built = _text(event.get("ImportPath"))
+            self._built.put(built, self._built.get(built) + _text(event.get("Output")))
 
     def _not_an_event(self, line: str) -> None:
         """What older versions of Go write between the events: of a package that was not built, only this line."""
         if line.startswith("FAIL\t") and line.endswith(_NOT_BUILT):
             self._broken_package(line.split("\t")[1].split(" ")[0], line)
-
-    def _said(self, texts: dict[str, str], key: str, text: str) -> None:
-        """Add to what is known of a package as a whole, as far as there is room."""
-        before = texts.get(key, "")
-        if len(before) + len(text) <= self._settings.max_text and len(texts) <= self._settings.max_children:
-            texts[key] = before + text
 
     def _package(self, name: str) -> _Package:
         package = self._packages.get(name)
@@ -149,19 +132,14 @@ class _Events:
         if running is None:
             if action not in ("run", "output", *_ENDS):
                 return
-            if self.running >= _MOST_AT_A_TIME:
+            if self._running >= _MOST_AT_A_TIME:
                 raise UnreadableError(f"more than {_MOST_AT_A_TIME:,} tests run at the same time")
             self._busy += not package.open
             self._overlap = self._overlap or self._busy > 1
-            self.running += 1
-            running = package.open[test] = _Open(self._count, CappedText(self._settings.max_text))
+            self._running += 1
+            running = package.open[test] = _Open(self._count, Output(self._held))
         if action == "output":
-            text = _text(event.get("Output"))
-            if self._held < _MOST_HELD:
-                room = max(3 * self._settings.max_text - running.held, 0)
-                running.held += min(len(text), room)
-                self._held += min(len(text), room)
-                running.output.add(text)
+            running.output.add(_text(event.get("Output")))
         elif action == "pause":
             self._parallel = True
         elif action == "cont":
@@ -173,9 +151,9 @@ class _Events:
 
     def _end(self, name: str, test: str, package: _Package, outcome: Outcome, duration: float | None) -> None:
         running = package.open.pop(test)
-        self.running -= 1
+        self._running -= 1
         self._busy -= not package.open
-        self._held -= running.held
+        running.output.let_go()
         package.failed = package.failed or outcome.failed
         said = failure(self._settings, message="Failed", text=running.output.text()) if outcome.failed else None
         attempt = Attempt(outcome, duration, said)
@@ -217,7 +195,12 @@ class _Events:
             keep(self._document, self._settings, classname=name, name="", attempts=[attempt])
             self._began_at.append(self._count)
 
-    def finish(self) -> None:
+    def end(self) -> str:
+        """Finish; says what is missing."""
+        self._arrange()
+        return f"it ends while {self._running} tests are running" if self._running else ""
+
+    def _arrange(self) -> None:
         """Bring the tests into the order in which they began, where they ran one at a time."""
         document = self._document
         (first, _), (latest, _) = moment(self._first), moment(self._latest)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flakediag.junit.problems import BrokenOffError, UnreadableError
 from flakediag.junit.repair import as_utf8
 from flakediag.junit.settings import ReadSettings
+
+
+def tell(chunks: Iterable[bytes], settings: ReadSettings, line: Callable[[str], None], end: Callable[[], str]) -> None:
+    """Give every line to `line`, then call `end`, which says what is missing, if anything.
+
+    Raises `BrokenOffError` for that, or where the file breaks off: when everything before has been told.
+    """
+    broken: BrokenOffError | None = None
+    try:
+        for each in lines(chunks, settings):
+            line(each)
+    except BrokenOffError as problem:
+        broken = problem
+    missing = end()
+    if broken is not None:
+        raise broken
+    if missing:
+        raise BrokenOffError(missing)
 
 
 def lines(chunks: Iterable[bytes], settings: ReadSettings) -> Iterator[str]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flakediag.junit.dialects.load import load_by_root
 from flakediag.junit.document import Document, Suite
 from flakediag.junit.formats.cases import failure, keep, legible
 from flakediag.junit.formats.dialect import of_format
-from flakediag.junit.formats.lines import lines
+from flakediag.junit.formats.held import Held, Output, Texts
+from flakediag.junit.formats.lines import tell
 from flakediag.junit.numbers import seconds
-from flakediag.junit.problems import BrokenOffError
+from flakediag.junit.problems import UnreadableError
 from flakediag.junit.settings import ReadSettings
-from flakediag.junit.text import CappedText
 from flakediag.model import Attempt, Order, Outcome
 
 DIALECT = of_format(
@@ -29,6 +29,7 @@ DIALECT = of_format(
 
 INDENT = 4  # blanks before the lines of a test inside a test
 _TITLES = " > "
+_MOST_INSIDE = 200_000  # tests inside one that has not ended; more than anybody's
 
 _POINT = re.compile(r"(?P<not>not )?ok\b *(?P<number>\d{1,9}\b)? *(?:- +)?(?P<rest>.*)")
 _DIRECTIVE = re.compile(r"(?:^| )# *(?P<word>skip|todo)", re.IGNORECASE)
@@ -49,24 +50,14 @@ class _Point:
     outcome: Outcome
     file: str
     duration: float | None = None
-    said: CappedText | None = None
-    more: dict[str, str] = field(default_factory=dict)
+    said: Output | None = None
+    more: Texts | None = None
 
 
 def read(document: Document, chunks: Iterable[bytes], settings: ReadSettings) -> None:
     document.suites.append(Suite("testsuites", {}, -1))
     stream = _Stream(document, settings)
-    broken: BrokenOffError | None = None
-    try:
-        for line in lines(chunks, settings):
-            stream.line(line)
-    except BrokenOffError as problem:
-        broken = problem
-    stream.end()
-    if broken is not None:
-        raise broken
-    if stream.stopped:
-        raise BrokenOffError(stream.stopped)
+    tell(chunks, settings, stream.line, stream.end)
 
 
 class _Stream:
@@ -83,7 +74,8 @@ class _Stream:
         self._key = ""
         self._planned: int | None = None
         self._seen = 0
-        self.stopped = ""
+        self._inside = self._named = 0
+        self._held = Held(settings)
 
     def line(self, line: str) -> None:
         text = line.lstrip(" ")
@@ -123,6 +115,7 @@ class _Stream:
             if found["word"].lower() == "skip" or outcome is Outcome.FAILED:  # a passing "todo" has passed
                 outcome = Outcome.SKIPPED
         name = _ESCAPED.sub(r"\1", rest.strip()) or f"test {match['number'] or self._seen + 1}"
+        self._wait(name, depth)
         point = _Point([name], outcome, self._file, duration)
         inner: list[_Point] = []
         while len(self._waiting) > depth + 1:
@@ -141,6 +134,16 @@ class _Stream:
             self._seen += 1
             self._settle()
 
+    def _wait(self, name: str, depth: int) -> None:
+        """Count the tests whose outer test has not ended yet, and the characters of their names."""
+        self._inside, self._named = (self._inside + 1, self._named + len(name)) if depth else (0, 0)
+        if self._inside > _MOST_INSIDE:
+            raise UnreadableError(f"more than {_MOST_INSIDE:,} tests inside one")
+        if self._named > self._settings.max_held:
+            raise UnreadableError(
+                f"more than {self._settings.max_held:,} characters of names of tests inside one (setting max_held)"
+            )
+
     def _comment(self, text: str, depth: int) -> None:
         if text.startswith("# Subtest: "):
             self._titles[depth] = text.removeprefix("# Subtest: ").strip()
@@ -148,7 +151,7 @@ class _Stream:
             self._document.root.attributes = {"time": str(float(found[1]) / 1000)}
         elif self._point is not None and self._point.outcome.failed:
             if self._point.said is None:
-                self._point.said = CappedText(self._settings.max_text)
+                self._point.said = Output(self._held)
             self._point.said.add(text.removeprefix("#").removeprefix(" ") + "\n")
 
     def _more(self, text: str, indent: int) -> None:
@@ -161,17 +164,19 @@ class _Stream:
             return
         if point is None:
             return
+        if point.more is None:
+            point.more = Texts(self._held)
         if indent == base and (pair := _PAIR.fullmatch(text)):
             self._key = pair[1]
             value = "" if pair[2] in _BLOCK else _unquoted(pair[2])
         else:
-            before = point.more.get(self._key, "")
+            before = point.more.get(self._key)
             value = f"{before}\n{' ' * max(indent - base - 2, 0)}{text}" if before else text
-        if self._key and len(point.more) < self._settings.max_children and len(value) <= self._settings.max_text:
-            point.more[self._key] = value
+        if self._key:
+            point.more.put(self._key, value)
 
     def _timed(self, point: _Point) -> None:
-        taken = seconds(point.more.get("duration_ms"))
+        taken = seconds(point.more.get("duration_ms") if point.more else None)
         if taken is not None:
             point.duration = taken / 1000
 
@@ -195,12 +200,14 @@ class _Stream:
         self._titles.clear()
 
     def _write(self, point: _Point) -> None:
-        said = None
+        said, more = None, point.more or Texts(self._held)
         if point.outcome.failed:
-            more = point.more
-            message = more.get("error") or more.get("message") or ""
-            text = "\n".join(part for part in (more.get("stack", ""), point.said.text() if point.said else "") if part)
-            said = failure(self._settings, kind=more.get("name", ""), message=message, text=text)
+            message = more.get("error") or more.get("message")
+            text = "\n".join(part for part in (more.get("stack"), point.said.text() if point.said else "") if part)
+            said = failure(self._settings, kind=more.get("name"), message=message, text=text)
+        more.let_go()
+        if point.said is not None:
+            point.said.let_go()
         keep(
             self._document,
             self._settings,
@@ -209,13 +216,13 @@ class _Stream:
             attempts=[Attempt(point.outcome, point.duration, said)],
         )
 
-    def end(self) -> None:
+    def end(self) -> str:
+        """Write what is left; says what is missing."""
         inside = sum(len(points) for points in self._waiting[1:])
         self._flush()
-        if inside:
-            self.stopped = "it ends inside a test"
-        elif self._planned is not None and self._planned > self._seen:
+        if not inside and self._planned is not None and self._planned > self._seen:
             self._document.notes.append(f"{self._planned} tests were planned and {self._seen} reported")
+        return "it ends inside a test" if inside else ""
 
 
 def _unquoted(value: str) -> str:
