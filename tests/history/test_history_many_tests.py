@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flakediag import upkeep
-from flakediag.history import writer
+from flakediag.history import identities
 from flakediag.history.values import digest, text
 from flakediag.model import Identity
 
@@ -23,18 +23,18 @@ IDENTITIES = st.builds(Identity, TEXTS, TEXTS, TEXTS, TEXTS)
 
 @given(st.integers(1, 10**6), IDENTITIES)
 def test_the_digest_of_a_test_is_that_of_its_texts(project: int, test: Identity) -> None:
-    texts, key = writer.names_of(project, test)
+    texts, key = identities.names_of(project, test)
     assert tuple(texts) == tuple(map(text, test))
     assert key == digest(str(project).encode(), *(text(part).encode() for part in test))
 
 
 @contextmanager
 def together_from(number: int) -> Iterator[None]:
-    before, writer._MANY = writer._MANY, number
+    before, identities._MANY = identities._MANY, number
     try:
         yield
     finally:
-        writer._MANY = before
+        identities._MANY = before
 
 
 def named(place: Path) -> dict[bytes, tuple[str, ...]]:
