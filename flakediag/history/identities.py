@@ -24,55 +24,52 @@ class TestWriter:
         self._known: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
 
     def numbers(self, project: int, tests: Sequence[Identity]) -> array[int]:
-        """The numbers of these tests, each of which may be there more than once."""
+        """The numbers of these tests, each of which may be there more than once: those of the tests with these names,
+        present or former; new ones where there are none."""
         known = self._known[project]
         try:
             return array("i", map(known.__getitem__, tests))
         except KeyError:
-            unknown = dict.fromkeys(test for test in tests if test not in known)
-        if len(unknown) >= _MANY:
-            self._find_many(project, list(unknown))
-        for test in unknown:
-            self.number(project, test)
-        return array("i", map(known.__getitem__, tests))
+            unknown = list(dict.fromkeys(test for test in tests if test not in known))
+        found = self._find_many(project, unknown) if len(unknown) >= _MANY else self._find_each(project, unknown)
+        known.update(zip(unknown, found, strict=True))
+        # New tests are mostly all that a report holds, and once each.
+        return array("i", found if len(unknown) == len(tests) else map(known.__getitem__, tests))
 
-    def number(self, project: int, test: Identity) -> int:
-        """The number of the test with this name, present or former; a new one where there is none."""
-        found = self._known[project].get(test)
-        if found is not None:
-            return found
-        texts, key = names_of(project, test)
-        row = self._conn.execute(
-            "SELECT id FROM tests WHERE digest = ?1 UNION ALL SELECT test_id FROM renames WHERE digest = ?1", (key,)
-        ).fetchone()
-        if row is None:
-            [row] = self._conn.execute(
-                "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
-                " RETURNING id",
-                (project, key, *texts),
-            ).fetchall()
-        number = self._known[project][test] = int(row[0])
-        return number
+    def _find_each(self, project: int, tests: Iterable[Identity]) -> list[int]:
+        found = []
+        for test in tests:
+            stored, key = names_of(project, test)
+            row = self._conn.execute(
+                "SELECT id FROM tests WHERE digest = ?1 UNION ALL SELECT test_id FROM renames WHERE digest = ?1", (key,)
+            ).fetchone()
+            if row is None:
+                [row] = self._conn.execute(
+                    "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
+                    " RETURNING id",
+                    (project, key, *stored),
+                ).fetchall()
+            found.append(int(row[0]))
+        return found
 
-    def _find_many(self, project: int, tests: Sequence[Identity]) -> None:
-        """The same for many tests with a few statements; a test with a former name is left to `number`.
+    def _find_many(self, project: int, tests: Sequence[Identity]) -> list[int]:
+        """The same with a few statements.
 
         New tests are stored by rising digest, so that both the table and the index grow at their ends and nothing has
         to be read back; SQLite numbers them from the highest number on.
         """
-        known = self._known[project]
-        of_key = dict(zip(digests(project, tests), tests, strict=True))
-        renamed = {key for (key,) in self._conn.execute("SELECT digest FROM renames")}
-        wanted = sorted(of_key.keys() - renamed if renamed else of_key)
+        keys = digests(project, tests)
+        number_of: dict[bytes, int] = dict(self._conn.execute("SELECT digest, test_id FROM renames"))
         last = self._conn.execute("SELECT ifnull(max(id), 0) FROM tests").fetchone()[0]
         if last:
-            stored = self._stored(wanted)
-            known.update((of_key[key], number) for key, number in stored.items())
-            wanted = [key for key in wanted if key not in stored]
-        for start in range(0, len(wanted), _BATCH):
-            keys = wanted[start : start + _BATCH]
-            self._insert(project, keys, [of_key[key] for key in keys])
-        known.update(zip(map(of_key.__getitem__, wanted), count(last + 1)))
+            number_of.update(self._stored(keys))
+        new = sorted(key for key in keys if key not in number_of)
+        of_key = dict(zip(keys, tests, strict=True))
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            self._insert(project, batch, [of_key[key] for key in batch])
+        number_of.update(zip(new, count(last + 1)))
+        return [number_of[key] for key in keys]
 
     def _insert(self, project: int, keys: Sequence[bytes], tests: Sequence[Identity]) -> None:
         columns = [texts(column) for column in zip(*tests, strict=True)]
@@ -89,11 +86,11 @@ class TestWriter:
                 (tuple(islice(values, rows * width)) for _ in range(times)),
             )
 
-    def _stored(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+    def _stored(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """The tests with these digests that there are."""
         found: dict[bytes, int] = {}
-        for start in range(0, len(keys), _MANY):
-            part = keys[start : start + _MANY]
+        left = iter(sorted(keys))  # one part of the index after the other
+        while part := list(islice(left, _MANY)):
             marks = ", ".join("?" * len(part))
             found.update(self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part))
         return found

@@ -93,8 +93,7 @@ class Writer:
         """Add a run of which another history has only kept the sums."""
         project = self.project(pruned.run.project)
         executed, skipped, failed = (
-            {self._tests.number(project, test) for test in tests}
-            for tests in (pruned.executed, pruned.skipped, pruned.failed)
+            set(self._tests.numbers(project, tests)) for tests in (pruned.executed, pruned.skipped, pruned.failed)
         )
         skipped -= executed  # two names that are one test here: one of them was executed
         counts = _Counts(pruned.results, pruned.failures, pruned.errors, pruned.skips)
