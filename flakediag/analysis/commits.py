@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, lgamma, log
 from typing import NamedTuple
@@ -13,8 +12,7 @@ from flakediag.analysis.weights import weights
 CLEAN, FAILING, FLAKY = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitOutcomes:
+class CommitOutcomes(NamedTuple):
     """What happened to one test on one commit: `failed` of `tried` attempts (retries that recovered count twice).
 
     `runs` and `failed_runs` count runs, for showing.

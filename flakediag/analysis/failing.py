@@ -7,8 +7,7 @@ judge them. The answers are those of `flaky`; where that takes more than is told
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flakediag.analysis.commits import CommitOutcomes
 from flakediag.analysis.outage import commit_of, may_be_outage
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from flakediag.model import Identity, Run
 
 
-@dataclass(frozen=True, slots=True)
-class FailingTest:
+class FailingTest(NamedTuple):
     """A test that failed in a window of R runs. `executed` tells for each run whether it ran in it; in the runs
     `failed` an attempt of it failed, in the runs `recovered` another one passed as well."""
 
@@ -30,8 +28,7 @@ class FailingTest:
     recovered: Collection[int]
 
 
-@dataclass(frozen=True, slots=True)
-class FailingTests:
+class FailingTests(NamedTuple):
     """The tests that failed in a window of R runs, oldest first. executed: how many tests each run executed."""
 
     runs: Sequence[Run]

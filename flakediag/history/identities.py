@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 
 from flakediag.history.values import digest, digest_of, text, texts
-from flakediag.model import Identity
+from flakediag.model import Identity, Listed
 
 _MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
 _BATCH = 5_000  # names that are held at a time, beside those of the report
+_UNKNOWN = 0  # no test has this number
 _ROWS = 50  # of one statement: SQLite takes half as long for each as with one statement for every row
 
 
@@ -22,10 +23,15 @@ class TestWriter:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
         self._known: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
+        self._rosters: dict[
+            tuple[int, int], tuple[Sequence[Identity], array[int]]
+        ] = {}  # the numbers of lists of tests
 
     def numbers(self, project: int, tests: Sequence[Identity]) -> array[int]:
         """The numbers of these tests, each of which may be there more than once: those of the tests with these names,
         present or former; new ones where there are none."""
+        if isinstance(tests, Listed):
+            return self._numbers_of_listed(project, tests)
         known = self._known[project]
         try:
             return array("i", map(known.__getitem__, tests))
@@ -35,6 +41,20 @@ class TestWriter:
         known.update(zip(unknown, found, strict=True))
         # New tests are mostly all that a report holds, and once each.
         return array("i", found if len(unknown) == len(tests) else map(known.__getitem__, tests))
+
+    def _numbers_of_listed(self, project: int, tests: Listed) -> array[int]:
+        """The same of tests of a list, each of which is asked for by name once."""
+        roster, found = self._rosters.setdefault((project, id(tests.roster)), (tests.roster, array("i")))
+        found.extend([_UNKNOWN] * (len(roster) - len(found)))
+        numbers = array("i", map(found.__getitem__, tests.places))
+        if _UNKNOWN in numbers:
+            places = list(
+                dict.fromkeys(place for place, number in zip(tests.places, numbers, strict=True) if not number)
+            )
+            for place, number in zip(places, self.numbers(project, [roster[p] for p in places]), strict=True):
+                found[place] = number
+            numbers = array("i", map(found.__getitem__, tests.places))
+        return numbers
 
     def _find_each(self, project: int, tests: Iterable[Identity]) -> list[int]:
         found = []
