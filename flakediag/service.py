@@ -275,20 +275,29 @@ def _status(file: InputFile, known: set[str]) -> model.FileStatus:
 
 def _new_flaky(history: History, projects: Iterable[str], added: set[int]) -> set[str]:
     """The tests that are flaky with the added runs and were not without them."""
-    if not added or not history.may_hold_flakes():  # numpy need not be loaded for that
+    if not added or not history.may_hold_flakes():
         return set()
+    from flakediag.analysis.failing import newly_flaky
+
+    found: set[str] = set()
+    for project in projects:
+        scope = resolve(history, model.Scope(project=project))
+        few = history.failing(scope)
+        flaky = None if few is None else newly_flaky(few, added)
+        found |= _among_many(history, scope, added) if flaky is None else flaky
+    return found
+
+
+def _among_many(history: History, scope: Scope, added: set[int]) -> frozenset[str]:
+    """The same with arrays."""
     import numpy as np
 
     from flakediag.analysis.flaky import flaky_tests
     from flakediag.analysis.outcomes import before
 
-    found: set[str] = set()
-    for project in projects:
-        outcomes = history.outcomes(resolve(history, model.Scope(project=project)), failing_only=True)
-        earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
-        if not earlier.all():
-            found |= flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))
-    return found
+    outcomes = history.outcomes(scope, failing_only=True)
+    earlier = np.array([run.id not in added for run in outcomes.runs], dtype=np.bool_)
+    return frozenset() if earlier.all() else flaky_tests(outcomes) - flaky_tests(before(outcomes, earlier))
 
 
 def report(

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.check import standing
+from flakediag.analysis.commits import FAILING, FLAKY
 from flakediag.analysis.gate import judge as judge_rate
 from flakediag.analysis.gate import rate_in
 from flakediag.analysis.outage import collapsed, commits, outages
 from flakediag.analysis.rank import lengths
 from flakediag.analysis.rates import rates_of
 from flakediag.analysis.records import Flags, Records
-from flakediag.analysis.verdict import FAILING, FLAKY, Judgement, Segment, flaked, segments
+from flakediag.analysis.segmentation import Segment, segments
+from flakediag.analysis.verdict import Judgement, flaked
 from flakediag.analysis.weights import weights
 from flakediag.analysis.window import Failure, Window
 from flakediag.model import (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flakediag.analysis.boundary import artefacts_of, boundary_of
 from flakediag.analysis.cluster import Member, Ticket, tickets_of
 from flakediag.analysis.combine import combine, combine_test
+from flakediag.analysis.commits import CommitOutcomes
 from flakediag.analysis.evidence import FINDERS, silence
 from flakediag.analysis.flaky import summary_of, verdicts_of
 from flakediag.analysis.frameworks import framework_of
@@ -25,7 +26,7 @@ from flakediag.analysis.rates import rate_of, suite_rates
 from flakediag.analysis.savings import fixes_of
 from flakediag.analysis.settle import record_of, settled, settled_test
 from flakediag.analysis.subjects import subjects_of
-from flakediag.analysis.verdict import CommitOutcomes, Judgement, judge
+from flakediag.analysis.verdict import Judgement, judge
 from flakediag.analysis.window import Subject, Window
 from flakediag.model import (
     Cluster,

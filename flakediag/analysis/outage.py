@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from flakediag.analysis.outcomes import Outcomes
@@ -32,6 +31,8 @@ def collapsed(
     executed: NDArray[np.bool_], failed: NDArray[np.bool_], groups: Sequence[NDArray[np.int64]]
 ) -> NDArray[np.bool_]:
     """bool[R]: the outages of runs given as arrays (bool[R, T]) and as the runs of each commit."""
+    import numpy as np
+
     ran = executed.sum(axis=1)
     share = failed.sum(axis=1) / np.maximum(ran, 1)
     candidate = (ran >= MIN_EXECUTED) & (share >= LARGE)
@@ -46,6 +47,11 @@ def collapsed(
     return found
 
 
+def may_be_outage(executed: int, failed: int) -> bool:
+    """False only for a run that is none, whatever happened in the others."""
+    return executed >= MIN_EXECUTED and failed / executed >= LARGE
+
+
 def looks_like_outage(executed: int, failed: int, strangers: int) -> bool:
     """The same question for one run outside of any window: `strangers` of its failures never failed in it."""
     if executed < MIN_EXECUTED or failed < LARGE * executed:
@@ -55,7 +61,14 @@ def looks_like_outage(executed: int, failed: int, strangers: int) -> bool:
 
 def commits(runs: Sequence[Run]) -> list[NDArray[np.int64]]:
     """The runs of each commit, commits by their first run. A run whose commit is not known stands alone."""
+    import numpy as np
+
     groups: dict[str, list[int]] = {}
     for index, run in enumerate(runs):
-        groups.setdefault(run.commit or f"unknown commit of run {index}", []).append(index)
+        groups.setdefault(commit_of(run, index), []).append(index)
     return [np.array(members, dtype=np.int64) for members in groups.values()]
+
+
+def commit_of(run: Run, index: int) -> str:
+    """What all runs of a commit share."""
+    return run.commit or f"unknown commit of run {index}"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import ceil, log, log1p, sqrt
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from flakediag.model import Rate, SuiteRates
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from flakediag.analysis.outcomes import Outcomes
@@ -70,6 +69,8 @@ def rates_of(
     runs: int,
 ) -> SuiteRates:
     """The three figures from bool[R, T] of the runs that count and bool[T]; the red runs are a share of `runs`."""
+    import numpy as np  # who asks for a verdict alone need not wait for it
+
     active = executed.any(axis=0)
     red = ended_failed.any(axis=1)
     red_otherwise = (ended_failed & ~flaky).any(axis=1)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag.analysis.commits import CommitOutcomes
 from flakediag.analysis.outage import commits
-from flakediag.analysis.verdict import CommitOutcomes, Judgement, Memory, judge
+from flakediag.analysis.segmentation import Memory
+from flakediag.analysis.verdict import LATE, Judgement, judge
 
 if TYPE_CHECKING:
     from flakediag.analysis.outcomes import Outcomes
-
-LATE = 5  # a test is new when this many runs of the window came before its first
 
 Flags = NDArray[np.bool_]
 

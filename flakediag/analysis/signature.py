@@ -52,6 +52,7 @@ _MASKS = expression(
     """,
     re.VERBOSE,
 )
+_VOLATILE = expression(r"\d|[/@]|\[[0-9a-fA-F:]{2}|localhost|[A-Za-z0-9_-]{20}")  # nothing is masked without one
 _SOLID = expression(r"[A-Za-z0-9]+")
 _ALL_HEX = expression(r"[0-9a-fA-F]+")
 # Digits at the end of a word count things (worker1); a digit or two between letters belongs to a name (opentest4j).
@@ -119,7 +120,8 @@ def signature_of(detail: FailureDetail) -> str:
 
 def masked_text(text: str) -> str:
     """A text with its volatile parts masked; Windows' separators become `/`."""
-    return _MASKS.sub(_mask, text[:READ].replace("\\\\", "/").replace("\\", "/"))
+    text = text[:READ].replace("\\\\", "/").replace("\\", "/")
+    return _MASKS.sub(_mask, text) if _VOLATILE.search(text) else text
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ of any test in any run follows from the failures alone, without reading a result
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def bitmap(test_ids: Collection[int]) -> bytes:
-    bits = bytearray(max(test_ids, default=-1) // 8 + 1)
+def bitmap(test_ids: AbstractSet[int]) -> bytes:
+    """Bit i % 8 of byte i / 8, lowest first, for each of the tests."""
+    least, most = min(test_ids, default=0), max(test_ids, default=-1)
+    if len(test_ids) == most - least + 1:  # a suite's tests are numbered when it is first seen
+        return ((1 << most + 1) - (1 << least)).to_bytes(most // 8 + 1, "little")
+    bits = bytearray(most // 8 + 1)
     for test_id in test_ids:
         bits[test_id >> 3] |= 1 << (test_id & 7)
     return bytes(bits)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, filterfalse, islice
 from typing import NamedTuple
 
-_ENOUGH = 200_000  # results whose counts are held in memory before they are written
+_ENOUGH = 200_000  # tests in sets that are held in memory before their counts are written
+_AT_A_TIME = 10_000  # tests of one statement
 
 _ADD = """
-INSERT INTO test_counters VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO test_counters SELECT value, ?, ?, ?, ?, ?, ? FROM json_each(?) WHERE true
 ON CONFLICT (test_id) DO UPDATE SET
   runs = runs + excluded.runs,
   failures = failures + excluded.failures,
@@ -21,62 +24,109 @@ ON CONFLICT (test_id) DO UPDATE SET
 """
 
 
-class _Counted(NamedTuple):
-    started: int
+class Members(NamedTuple):
+    """A set of tests, and the number that it has in the history."""
+
+    number: int
+    tests: set[int]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Runs in which the same tests were executed, and the same ones skipped; `first` and `last` of them by time."""
+
     executed: set[int]
     skipped: set[int]
-    failed: set[int]
+    runs: int
+    first: int
+    last: int
 
-    def rows(self) -> Iterator[tuple[int | None, ...]]:
-        """What this run alone adds, by test."""
-        for tests in (self.executed, self.skipped - self.executed):
-            for test in tests:
-                failed = test in self.failed
-                last_failed = self.started if failed else None
-                yield test, test in self.executed, failed, test in self.skipped, self.started, self.started, last_failed
+
+class _Added(NamedTuple):
+    """What is added to the counters of a test."""
+
+    runs: int
+    failures: int
+    skips: int
+    first_seen: int
+    last_seen: int
+    last_failed: int | None
 
 
 class Counters:
-    """Gathers what several runs add, because most of them add to the same tests."""
+    """Gathers what several runs add, because most of them add the same to the same tests."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
-        self._pending: list[_Counted] = []
+        self._pending: dict[tuple[int, int], _Group] = {}  # by the numbers of the two sets
+        self._failures: Counter[int] = Counter()
+        self._last_failed: dict[int, int] = {}
         self._held = 0
 
-    def add(self, started: int, executed: set[int], skipped: set[int], failed: set[int]) -> None:
-        """Count one run that started `started` seconds after 1970."""
-        if len(executed) + len(skipped) >= _ENOUGH:  # enough by itself, and too much to be held a second time
-            self.flush()
-            self._conn.executemany(_ADD, _Counted(started, executed, skipped, failed).rows())
-            return
-        self._pending.append(_Counted(started, executed, skipped, failed))
-        self._held += len(executed) + len(skipped)
+    def add(self, started: int, executed: Members, skipped: Members, failed: set[int]) -> None:
+        """Count one run that started `started` seconds after 1970. The sets are kept, not copied."""
+        group = self._pending.get((executed.number, skipped.number))
+        if group is None:
+            group = _Group(executed.tests, skipped.tests, 0, started, started)
+            self._pending[executed.number, skipped.number] = group
+            self._held += len(executed.tests) + len(skipped.tests)
+        group.runs += 1
+        group.first, group.last = min(group.first, started), max(group.last, started)
+        self._failures.update(failed)
+        for test in failed:
+            self._last_failed[test] = max(started, self._last_failed.get(test, started))
         if self._held >= _ENOUGH:
             self.flush()
 
     def flush(self) -> None:
-        rows = self._pending[0].rows() if len(self._pending) == 1 else self._together()
-        self._conn.executemany(_ADD, rows)
+        self._conn.executemany(_ADD, self._rows())
         self._pending.clear()
+        self._failures.clear()
+        self._last_failed.clear()
         self._held = 0
 
-    def _together(self) -> Iterator[tuple[int | None, ...]]:
-        """What the pending runs add, each test once."""
+    def _rows(self) -> Iterator[tuple[int | str | None, ...]]:
+        """What is added, and the tests to which."""
+        groups = list(self._pending.values())
+        if not groups:
+            return
+        always, *others = (group.executed for group in groups)
+        if others:
+            always = always.intersection(*others)
+        runs, first, last = (
+            sum(group.runs for group in groups),
+            min(group.first for group in groups),
+            max(group.last for group in groups),
+        )
+        yield from _together(_Added(runs, 0, 0, first, last, None), filterfalse(self._failures.__contains__, always))
+        for added, tests in self._others(groups, always).items():
+            yield from _together(added, tests)
+
+    def _others(self, groups: Iterable[_Group], always: set[int]) -> dict[_Added, list[int]]:
+        """The tests that failed, or were not executed in all runs, by what is added to their counters."""
         executions: Counter[int] = Counter()
-        failures: Counter[int] = Counter()
         skips: Counter[int] = Counter()
         first: dict[int, int] = {}
         last: dict[int, int] = {}
-        last_failed: dict[int, int] = {}
-        # In order of time, so that for each test the run that is written last is the latest one.
-        for run in sorted(self._pending, key=lambda run: run.started):
-            executions.update(run.executed)
-            skips.update(run.skipped)
-            failures.update(run.failed)
-            seen = dict.fromkeys(run.executed | run.skipped, run.started)
-            first = seen | first
-            last |= seen
-            last_failed.update(dict.fromkeys(run.failed, run.started))
-        for test in last:
-            yield test, executions[test], failures[test], skips[test], first[test], last[test], last_failed.get(test)
+        for group in groups:
+            executed = group.executed - always
+            executed.update(filter(group.executed.__contains__, self._failures))
+            for tests, counted in ((executed, executions), (group.skipped, skips)):
+                for test in tests:
+                    counted[test] += group.runs
+            for test in chain(executed, group.skipped):
+                first[test] = min(group.first, first.get(test, group.first))
+                last[test] = max(group.last, last.get(test, group.last))
+        found: dict[_Added, list[int]] = defaultdict(list)
+        for test, seen in last.items():
+            added = _Added(
+                executions[test], self._failures[test], skips[test], first[test], seen, self._last_failed.get(test)
+            )
+            found[added].append(test)
+        return found
+
+
+def _together(added: _Added, tests: Iterable[int]) -> Iterator[tuple[int | str | None, ...]]:
+    left = iter(tests)
+    while some := list(islice(left, _AT_A_TIME)):
+        yield *added, str(some)

@@ -11,6 +11,8 @@ from flakediag.history.values import digest, milliseconds, text
 from flakediag.model import CaseResult, FailureDetail, Outcome
 
 _NOTHING = FailureDetail("", "", "")
+_MOST_RECENT = 1000  # failures whose numbers are known without a digest of what they say
+_LONGEST_RECENT = 8000  # characters of one of them
 _MOST_BASES = 2000  # some megabytes; beyond it they are read from the history again
 
 
@@ -30,6 +32,7 @@ class FailureWriter:
         self._signature_of = signature_of
         self._signatures: dict[str, _Signature] = {}
         self._details: dict[bytes, tuple[int, int]] = {}  # digest → signature, detail
+        self._recent: dict[FailureDetail, tuple[int, int]] = {}
         self._bases: dict[int, bytes] = {}
 
     def add(self, run_id: int, results: Iterable[tuple[int, int, CaseResult]]) -> set[int]:
@@ -51,6 +54,16 @@ class FailureWriter:
         """The numbers of the signature and of the detail."""
         if failure is None:
             return self._signature(self._signature_of(_NOTHING)).id, None
+        found = self._recent.get(failure)
+        if found is None:
+            found = self._intern_content(failure)
+            if sum(map(len, failure)) <= _LONGEST_RECENT:
+                if len(self._recent) >= _MOST_RECENT:
+                    self._recent.clear()
+                self._recent[failure] = found
+        return found
+
+    def _intern_content(self, failure: FailureDetail) -> tuple[int, int]:
         content = details.encode(failure)
         key = digest(content)
         found = self._details.get(key)

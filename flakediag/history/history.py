@@ -19,6 +19,7 @@ from flakediag.errors import HistoryError
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.failing import FailingTests
     from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
@@ -164,6 +165,11 @@ class History(ABC):
     @abstractmethod
     def window(self, scope: Scope) -> Window:
         """The results of the runs in scope as arrays: runs oldest first, tests by identity."""
+
+    def failing(self, scope: Scope) -> FailingTests | None:
+        """The tests that failed in scope, without numpy. None where there are too many of them for that, or what they
+        did takes arrays to tell: then `outcomes` does."""
+        return None
 
     @abstractmethod
     def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:

@@ -15,9 +15,9 @@ import numpy as np
 from flakediag.errors import UsageError
 from flakediag.history import run_results
 from flakediag.history.bitmaps import bitmap, pack, unpack
+from flakediag.history.identities import names_of
 from flakediag.history.runs import id_list
 from flakediag.history.values import digest, untext
-from flakediag.history.writer import names_of
 from flakediag.model import Identity
 
 _COUNTERS = """

@@ -19,6 +19,7 @@ from flakediag.model import FailureDetail, HistorySummary, Identity, Run, RunRep
 if TYPE_CHECKING:  # numpy: what only stores does not load it
     from datetime import datetime
 
+    from flakediag.analysis.failing import FailingTests
     from flakediag.analysis.outcomes import Outcomes
     from flakediag.analysis.window import Window
     from flakediag.history.merge import Absorbed
@@ -162,6 +163,13 @@ class SqliteHistory(History):
         with self._snapshot() as conn:
             newest_first = runs.load(conn, runs.ids_in(conn, scope))
             return windows.load(conn, newest_first[::-1], self._translated)
+
+    def failing(self, scope: Scope) -> FailingTests | None:
+        from flakediag.history import failing
+
+        with self._snapshot() as conn:
+            newest_first = runs.load(conn, runs.ids_in(conn, scope))
+            return failing.load(conn, newest_first[::-1])
 
     def outcomes(self, scope: Scope, *, failing_only: bool = False) -> Outcomes:
         from flakediag.history import outcomes

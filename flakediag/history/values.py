@@ -29,6 +29,12 @@ def text(value: str) -> str:
     return _UNSTORABLE.sub(lambda match: f"{_MARK}{ord(match[0]):04x}", value)
 
 
+def texts(values: Sequence[str]) -> Sequence[str]:
+    """The same of many; the very object where nothing has to be replaced."""
+    whole = "".join(values)
+    return values if text(whole) == whole else [text(value) for value in values]
+
+
 def untext(stored: str) -> str:
     """The inverse of `text`."""
     if _MARK not in stored:
@@ -122,9 +128,12 @@ def optional_real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
+_UNHASHED = blake2b(digest_size=16)  # a copy of it is made in half the time that another one takes
+
+
 def digest(*parts: bytes) -> bytes:
     """16 bytes that stand for `parts`; unlike a mere concatenation, ("ab", "c") and ("a", "bc") differ."""
-    hashed = blake2b(digest_size=16)
+    hashed = _UNHASHED.copy()
     for part in parts:
         hashed.update(b"%d:" % len(part))
         hashed.update(part)
@@ -133,4 +142,6 @@ def digest(*parts: bytes) -> bytes:
 
 def digest_of(said: bytes) -> bytes:
     """The same of parts that stand in one already, each behind its length and a colon."""
-    return blake2b(said, digest_size=16).digest()
+    hashed = _UNHASHED.copy()
+    hashed.update(said)
+    return hashed.digest()

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from flakediag.history.bitmaps import bitmap, pack
-from flakediag.history.counters import Counters
+from flakediag.history.counters import Counters, Members
 from flakediag.history.failures import FailureWriter
 from flakediag.history.history import Stored
+from flakediag.history.identities import TestWriter
 from flakediag.history.run_results import Columns, ResultWriter
 from flakediag.history.values import (
     digest,
-    digest_of,
     moment,
     optional_real,
     optional_text,
@@ -28,12 +27,11 @@ from flakediag.history.values import (
     stored_milliseconds,
     text,
 )
-from flakediag.model import FailureDetail, Identity, InputFile, Outcome, Results, Run, RunReport
+from flakediag.model import FailureDetail, InputFile, Outcome, Results, Run, RunReport
 
 if TYPE_CHECKING:
     from flakediag.history.pruned import PrunedRun
 
-_MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
 _SKIPPED = int(Outcome.SKIPPED)
 
 
@@ -56,7 +54,7 @@ class Writer:
         self._conn = conn
         self._keep_numbers = keep_numbers
         self._projects: dict[str, int] = {}
-        self._tests: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
+        self._tests = TestWriter(conn)
         self._sets: dict[bytes, int] = {}
         self._properties: dict[tuple[str, str], int] = {}
         self._failures = FailureWriter(conn, signature_of)
@@ -95,18 +93,19 @@ class Writer:
         """Add a run of which another history has only kept the sums."""
         project = self.project(pruned.run.project)
         executed, skipped, failed = (
-            {self._test(project, test) for test in tests} for tests in (pruned.executed, pruned.skipped, pruned.failed)
+            set(self._tests.numbers(project, tests)) for tests in (pruned.executed, pruned.skipped, pruned.failed)
         )
         skipped -= executed  # two names that are one test here: one of them was executed
         counts = _Counts(pruned.results, pruned.failures, pruned.errors, pruned.skips)
-        run_id = self._insert_run(project, pruned.run, counts, self._set(executed), self._set(skipped))
+        both = self._set(executed), self._set(skipped)
+        run_id = self._insert_run(project, pruned.run, counts, *both)
         self._conn.execute(
-            "INSERT INTO pruned_runs VALUES (?, ?, ?)", (run_id, moment(pruned.pruned_at), self._set(failed))
+            "INSERT INTO pruned_runs VALUES (?, ?, ?)", (run_id, moment(pruned.pruned_at), self._set(failed).number)
         )
         self._add_properties(run_id, pruned.run)
         self._add_files(project, run_id, pruned.files)
         if not pruned.run.experiment:
-            self._counters.add(int(pruned.run.started_at.timestamp()), executed, skipped, failed)
+            self._counters.add(int(pruned.run.started_at.timestamp()), *both, failed)
         return run_id
 
     def finish(self) -> None:
@@ -114,35 +113,28 @@ class Writer:
 
     def _add_run(self, project: int, run: Run, results: Results) -> int:
         # What is done for every result that is stored is done to whole columns.
-        known = self._tests[project]
-        try:
-            tests = array("i", map(known.__getitem__, results.tests))
-        except KeyError:
-            unknown = dict.fromkeys(test for test in results.tests if test not in known)
-            if len(unknown) >= _MANY:
-                self._find_tests(project, unknown)
-            for test in unknown:
-                self._test(project, test)
-            tests = array("i", map(known.__getitem__, results.tests))
+        tests = self._tests.numbers(project, results.tests)
         outcomes = results.outcomes
         special = [(position, tests[position], results[position]) for position in results.special()]
-        executed = set(tests)
+        executed, skipped = set(tests), set[int]()
         if Outcome.SKIPPED in outcomes:
             # Executed: what ended otherwise, also in another place of the run, or was skipped only in the end.
+            everything = executed
             executed = {test for test, outcome in zip(tests, outcomes, strict=True) if outcome != _SKIPPED}
             executed |= {test for _, test, result in special if result.earlier}
-        skipped = set(tests) - executed
+            skipped = everything - executed
         counted = _Counts(len(tests), *map(outcomes.count, (Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED)))
-        run_id = self._insert_run(project, run, counted, self._set(executed), self._set(skipped))
+        both = self._set(executed), self._set(skipped)
+        run_id = self._insert_run(project, run, counted, *both)
         durations = array("i", map(stored_milliseconds, results.durations))
         self._results.write(run_id, Columns(tests, outcomes, results.attempts(), durations))
         failed = self._failures.add(run_id, special)
         self._add_properties(run_id, run)
         if not run.experiment:
-            self._counters.add(int(run.started_at.timestamp()), executed, skipped, failed)
+            self._counters.add(int(run.started_at.timestamp()), *both, failed)
         return run_id
 
-    def _insert_run(self, project: int, run: Run, counts: _Counts, executed_set: int, skipped_set: int) -> int:
+    def _insert_run(self, project: int, run: Run, counts: _Counts, executed: Members, skipped: Members) -> int:
         values = {
             "id": run.id if self._keep_numbers else None,
             "project_id": project,
@@ -161,8 +153,8 @@ class Writer:
             "parallelism": optional_real(run.parallelism),
             "experiment": int(run.experiment),
             **counts._asdict(),
-            "executed_set_id": executed_set,
-            "skipped_set_id": skipped_set,
+            "executed_set_id": executed.number,
+            "skipped_set_id": skipped.number,
         }
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         row = self._conn.execute(
@@ -201,58 +193,7 @@ class Writer:
             self._projects[name] = found
         return found
 
-    def _test(self, project: int, test: Identity) -> int:
-        found = self._tests[project].get(test)
-        return self._find_test(project, test) if found is None else found
-
-    def _find_test(self, project: int, test: Identity) -> int:
-        """The test with this name, present or former; a new one where there is none."""
-        texts, key = names_of(project, test)
-        found = _intern(
-            self._conn,
-            "SELECT id FROM tests WHERE digest = ?1 UNION ALL SELECT test_id FROM renames WHERE digest = ?1",
-            (key,),
-            "INSERT INTO tests (project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?)"
-            " RETURNING id",
-            (project, key, *texts),
-        )
-        self._tests[project][test] = found
-        return found
-
-    def _find_tests(self, project: int, tests: Collection[Identity]) -> None:
-        """The same for many tests with a few statements; a test with a former name is left to `_find_test`.
-
-        New tests are numbered here, as SQLite would, and stored by rising digest: both the table and the index grow at
-        their ends, and nothing has to be read back.
-        """
-        of_key = {names_of(project, test)[1]: test for test in tests}
-        renamed = {key for (key,) in self._conn.execute("SELECT digest FROM renames")}
-        wanted = sorted(of_key.keys() - renamed)
-        last = self._conn.execute("SELECT ifnull(max(id), 0) FROM tests").fetchone()[0]
-        stored = self._stored(wanted) if last else {}
-        new = [key for key in wanted if key not in stored] if stored else wanted
-        added = range(last + 1, last + 1 + len(new))
-        self._conn.executemany(
-            "INSERT INTO tests (id, project_id, digest, classname, name, file, variant) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (number, project, key, *names_of(project, of_key[key])[0])
-                for number, key in zip(added, new, strict=True)
-            ),
-        )
-        known = self._tests[project]
-        known.update((of_key[key], number) for key, number in stored.items())
-        known.update((of_key[key], number) for key, number in zip(new, added, strict=True))
-
-    def _stored(self, keys: list[bytes]) -> dict[bytes, int]:
-        """The tests with these digests that there are."""
-        found: dict[bytes, int] = {}
-        for start in range(0, len(keys), _MANY):
-            part = keys[start : start + _MANY]
-            marks = ", ".join("?" * len(part))
-            found.update(self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part))
-        return found
-
-    def _set(self, test_ids: set[int]) -> int:
+    def _set(self, test_ids: set[int]) -> Members:
         bits = bitmap(test_ids)
         key = digest(bits)
         found = self._sets.get(key)
@@ -265,7 +206,7 @@ class Writer:
                 (key, len(test_ids), pack(bits)),
             )
             self._sets[key] = found
-        return found
+        return Members(found, test_ids)
 
     def _add_properties(self, run_id: int, run: Run) -> None:
         rows = []
@@ -283,16 +224,6 @@ class Writer:
                 self._properties[item] = found
             rows.append((run_id, position, found))
         self._conn.executemany("INSERT INTO run_properties VALUES (?, ?, ?)", rows)
-
-
-def names_of(project: int, test: Identity) -> tuple[tuple[str, ...], bytes]:
-    """The four texts of an identity as they are stored, and their digest."""
-    of, (classname, name, file, variant) = str(project), test
-    said = f"{len(of)}:{of}{len(classname)}:{classname}{len(name)}:{name}{len(file)}:{file}{len(variant)}:{variant}"
-    if said.isascii() and "\x00" not in said:  # nearly always: nothing to replace, and a byte for each character
-        return test, digest_of(said.encode())
-    texts = tuple(text(part) for part in test)
-    return texts, digest(b"%d" % project, *(part.encode() for part in texts))
 
 
 def _intern(

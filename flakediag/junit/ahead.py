@@ -13,7 +13,7 @@ from flakediag.junit.dialects import DEFAULT, DIALECTS
 from flakediag.junit.results import Reading
 from flakediag.junit.settings import MIB
 from flakediag.junit.sources import Refusal, Source
-from flakediag.model import FileReport, Identity
+from flakediag.model import FileReport, Identity, Listed
 
 Outcome = Reading | FileReport
 Read = Callable[[Source], Outcome]
@@ -89,8 +89,7 @@ class _Reader:
             return self._read(source)
         if isinstance(sent.outcome, Reading):
             self._tests += sent.new
-            tests = list(map(self._tests.__getitem__, sent.numbers))
-            sent.outcome.results = sent.outcome.results.of_tests(tests)
+            sent.outcome.results = sent.outcome.results.of_tests(Listed(self._tests, sent.numbers))
         return sent.outcome
 
 

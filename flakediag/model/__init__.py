@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 _PARTS = {
     "results": "Outcome Identity FailureDetail Attempt CaseResult",
-    "columns": "Told Results",
+    "columns": "Listed Told Results",
     "runs": "Order Run InputFile Decisions RunReport",
     "scope": "Scope HistorySummary",
     "ingest": "FileStatus FileReport IngestSummary",
@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the same names, for whoever reads the code without running 
     from flakediag.model.check import CheckedFailure as CheckedFailure
     from flakediag.model.check import CheckedRun as CheckedRun
     from flakediag.model.check import FailureStatus as FailureStatus
+    from flakediag.model.columns import Listed as Listed
     from flakediag.model.columns import Results as Results
     from flakediag.model.columns import Told as Told
     from flakediag.model.diagnosis import Alternative as Alternative

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, count
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from flakediag.model.results import CaseResult, Outcome
+from flakediag.model.results import CaseResult, Identity, Outcome
 
 if TYPE_CHECKING:
-    from flakediag.model.results import Attempt, FailureDetail, Identity
+    from flakediag.model.results import Attempt, FailureDetail
 
 _OUTCOMES = tuple(Outcome)
 
@@ -23,6 +23,31 @@ class Told(NamedTuple):
 
 
 _NOTHING = Told(None, ())
+
+
+class Listed(Sequence[Identity]):
+    """Tests by their places in a list that several reports share: most reports of a suite name the same ones."""
+
+    __slots__ = ("places", "roster")
+
+    def __init__(self, roster: Sequence[Identity], places: array[int]) -> None:
+        self.roster = roster
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> Identity: ...
+    @overload
+    def __getitem__(self, place: slice) -> Listed: ...
+    def __getitem__(self, place: int | slice) -> Identity | Listed:
+        if isinstance(place, slice):
+            return Listed(self.roster, self.places[place])
+        return self.roster[self.places[place]]
+
+    def __iter__(self) -> Iterator[Identity]:
+        return map(self.roster.__getitem__, self.places)
 
 
 class Results(Sequence[CaseResult]):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakediag.analysis.signature import LENGTH, NOTHING_SAID, signature_of
+from flakediag.analysis.signature import _MASKS, LENGTH, NOTHING_SAID, _mask, masked_text, signature_of
 from flakediag.model import FailureDetail
 
 
@@ -119,3 +119,17 @@ def test_hostile_input_takes_no_time(piece):
     signature(text, text, text)
     signature("", "", text)
     assert time.process_time() - began < 1.0
+
+
+SCRAPS = ("7", "ab", "f", "-", "_", " ", ":", ".", "@", "/", "[", "]", "\\", "x", "Z", "0x")
+WORDS = ("localhost", "port ", "home", "tmp")
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(SCRAPS + WORDS), max_size=40).map("".join)))
+def test_a_text_in_which_nothing_is_volatile_need_not_be_looked_at_closely(text: str) -> None:
+    assert masked_text(text) == _MASKS.sub(_mask, text.replace("\\\\", "/").replace("\\", "/"))
+
+
+@given(st.text("abcdefABC", min_size=8, max_size=8), st.text("abc", min_size=4, max_size=4))
+def test_an_identifier_of_letters_alone_is_volatile(long: str, short: str) -> None:
+    assert masked_text(f"order {long}-{short}-{short}-{short}-{long}{short} is gone") == "order <uuid> is gone"

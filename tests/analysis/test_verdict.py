@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakediag.analysis import verdict
-from flakediag.analysis.verdict import (
-    CLEAN,
-    FAILING,
-    FLAKY,
-    CommitOutcomes,
-    Memory,
-    judge,
-    segments,
-)
+from flakediag.analysis import segmentation, verdict
+from flakediag.analysis.commits import CLEAN, FAILING, FLAKY, CommitOutcomes
+from flakediag.analysis.segmentation import Memory, segments
+from flakediag.analysis.verdict import judge
 from flakediag.model import Verdict
 
 COMMITS = {".": CommitOutcomes(0, 1, 1, 0), "F": CommitOutcomes(1, 1, 1, 1), "r": CommitOutcomes(1, 2, 1, 1)}
@@ -139,5 +133,6 @@ def test_segments_cover_the_history_and_keep_a_mixed_commit_flaky(text: str) -> 
 def test_a_verdict_is_the_same_however_many_boundaries_are_weighed_together(text: str, at_once: int) -> None:
     expected = judge(history(text), is_new=False), segments(history(text))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(verdict, "AT_ONCE", at_once)
+        patched.setattr(verdict, "BRIEF", 0)
+        patched.setattr(segmentation, "AT_ONCE", at_once)
         assert (judge(history(text), is_new=False), segments(history(text))) == expected

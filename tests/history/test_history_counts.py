@@ -26,6 +26,7 @@ case = st.builds(
     st.sampled_from(["test_a", "test_b", "test_c", "test_d"]),
     st.booleans(),
 )
+SMALL = st.integers(0, 300)
 runs = st.lists(st.tuples(st.lists(case), st.integers(0, 300), st.sampled_from(["main", "topic"]), st.booleans()))
 
 
@@ -134,7 +135,7 @@ def test_runs_of_one_suite_share_one_set(path: Path) -> None:
         assert conn.execute("SELECT size FROM test_sets ORDER BY size").fetchall() == [(0,), (5,)]
 
 
-@given(st.sets(st.integers(0, 5000)))
+@given(st.one_of(st.sets(st.integers(0, 5000)), st.builds(lambda at, size: set(range(at, at + size)), *[SMALL] * 2)))
 def test_a_bitmap_gives_back_its_tests(ids: set[int]) -> None:
     assert unpack(pack(bitmap(ids))).tolist() == sorted(ids)
 

@@ -138,9 +138,9 @@ def _keep_sums(conn: Connection, project: Project, heads: Sequence[Head], now: d
         failed[run].add(test)
     stored = results.rosters(conn, project.key, (head.roster for head in heads), {})  # under the names of their time
     for head, loaded in results.load(conn, heads):
-        executed, skipped = (np.flatnonzero(flags).tolist() for flags in (loaded.executed, ~loaded.executed))
+        executed, skipped = (set(np.flatnonzero(flags).tolist()) for flags in (loaded.executed, ~loaded.executed))
         mine = failed[head.number]
-        failing = [place for place, test in enumerate(stored[head.roster].tolist()) if test in mine] if mine else []
+        failing = {place for place, test in enumerate(stored[head.roster].tolist()) if test in mine}
         conn.execute(
             "INSERT INTO flakediag.pruned_runs (project, run, pruned_at, executed, skipped, failed)"
             " VALUES (%s, %s, %s, %s, %s, %s)",

@@ -192,7 +192,7 @@ def _failed(whole: Iterable[tuple[Parcel, Columns]]) -> dict[texts.Shelf, dict[b
 
 
 def _sums_row(parcel: Parcel, sums: Sums, roster: array[int]) -> tuple[Any, ...]:
-    sets = [bitmap(list(places(tests, roster))) for tests in (sums.executed, sums.skipped, sums.failed)]
+    sets = [bitmap(set(places(tests, roster))) for tests in (sums.executed, sums.skipped, sums.failed)]
     return (parcel.project, parcel.number, sums.pruned.pruned_at, *sets)
 
 
