@@ -187,10 +187,11 @@ def _slow_runs(window: Window, subject: Subject, slowdown: Seconds) -> list[Evid
 def _retried(window: Window) -> dict[tuple[int, int], tuple[int, bool]]:
     """(run, test) → attempts and whether the last one passed, where there was a retry in the same process."""
     same = np.array([run.producer not in NEW_PROCESS for run in window.runs], dtype=np.bool_)
-    rows = np.flatnonzero((window.attempts > 1) & same[window.run])
+    columns = (column.tolist() for column in window.retried[:4])
     return {
-        (int(window.run[i]), int(window.test[i])): (int(window.attempts[i]), window.outcome[i] == Outcome.PASSED)
-        for i in rows
+        (run, test): (attempts, outcome == Outcome.PASSED)
+        for run, test, outcome, attempts in zip(*columns, strict=True)
+        if same[run]
     }
 
 
