@@ -55,10 +55,11 @@ def slowdowns(window: Window) -> Seconds:
     least = weights("timing")["slow_min_tests"]
     usual = _usual(window)
     asked = np.flatnonzero(usual >= 0.01)
+    usual = usual[asked]
     found = np.full(len(window.runs), np.nan)
     for run, (outcomes, durations) in enumerate(zip(window.outcomes, window.durations, strict=True)):
-        ratios = durations[asked] / usual[asked]
-        ratios = ratios[(outcomes[asked] == Outcome.PASSED) & ~np.isnan(ratios)]
+        ratios = durations.take(asked) / usual
+        ratios = ratios[(outcomes.take(asked) == Outcome.PASSED) & ~np.isnan(ratios)]
         if len(ratios) >= least:
             found[run] = median(ratios)
     return found
