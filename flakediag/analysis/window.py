@@ -32,19 +32,26 @@ NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
 
 
 class Sealed:
-    """What a report says of a failure, unpacked when somebody asks: most of a history's failures are never read."""
+    """What a report says of a failure, unpacked when somebody asks: most of a history's failures are never read.
 
-    __slots__ = ("_detail", "_unpack")
+    speaks: it is known to say something, without being unpacked.
+    """
 
-    def __init__(self, unpack: Callable[[], FailureDetail]) -> None:
+    __slots__ = ("_unpack", "detail", "speaks")
+    detail: FailureDetail
+
+    def __init__(self, unpack: Callable[[], FailureDetail], *, speaks: bool = False) -> None:
         self._unpack = unpack
-        self._detail: FailureDetail | None = None
+        self.speaks = speaks
 
-    @property
-    def detail(self) -> FailureDetail:
-        if self._detail is None:
-            self._detail = self._unpack()
-        return self._detail
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> FailureDetail:
+            """The detail, the first time; from then on it is there, without a call for each of many readers."""
+            if name != "detail":
+                raise AttributeError(name)
+            self.detail = self._unpack()
+            return self.detail
 
     def __eq__(self, other: object) -> bool:
         return self.detail == (other.detail if isinstance(other, Sealed) else other)
@@ -70,6 +77,13 @@ class Failure(NamedTuple):
     @property
     def detail(self) -> FailureDetail:
         return self.said.detail if isinstance(self.said, Sealed) else self.said
+
+    @property
+    def silent(self) -> bool:
+        """Nothing is kept of the attempt but that it failed."""
+        if isinstance(self.said, Sealed):
+            return not (self.said.speaks or any(self.said.detail))
+        return not any(self.said)
 
 
 class Retried(NamedTuple):

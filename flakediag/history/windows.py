@@ -115,16 +115,18 @@ def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, 
     index = index_of.tolist()
     rows.sort(key=lambda row: place[row[0]])
     return tuple(
-        Failure(
-            place[run_id],
-            index[test_id],
-            position,
-            attempt,
-            outcomes[outcome],
-            signatures[signature_id],
-            said[detail_id],
-        )
-        for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
+        [
+            Failure(
+                place[run_id],
+                index[test_id],
+                position,
+                attempt,
+                outcomes[outcome],
+                signatures[signature_id],
+                said[detail_id],
+            )
+            for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
+        ]
     )
 
 
@@ -158,5 +160,10 @@ def _details(conn: sqlite3.Connection, ids: set[int | None], guard: Guard) -> di
                 raise
 
     found: dict[int | None, FailureDetail | Sealed] = {None: FailureDetail("", "", "")}
-    found.update((row[0], Sealed(partial(unpacked, *row[1:]))) for row in rows)
+    found.update(
+        [
+            (detail_id, Sealed(partial(unpacked, base_id, stored), speaks=details.speaks(stored)))
+            for detail_id, base_id, stored in rows
+        ]
+    )
     return found
