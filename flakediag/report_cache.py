@@ -14,14 +14,12 @@ import pickle
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from flakediag import model
-from flakediag.model import Report, Scope, TimelineEntry
+from flakediag.model import Report, Scope
 
 KEPT = 256 * 1024**2  # bytes, of the latest used reports; one of a large suite takes some 700 KB
 _PACKAGE = Path(__file__).parent
@@ -93,7 +91,7 @@ class ReportCache:
             return
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            content = _pickled(report)
+            content = pickle.dumps(report, pickle.HIGHEST_PROTOCOL)
             with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as file:
                 try:
                     file.write(hashlib.blake2b(content, digest_size=_CHECKSUM).digest())
@@ -114,18 +112,6 @@ class ReportCache:
             kept += state.st_size
             if kept > KEPT:
                 path.unlink(missing_ok=True)
-
-
-_parts = attrgetter(*(field.name for field in fields(TimelineEntry)))
-
-
-def _pickled(report: Report) -> bytes:
-    content = io.BytesIO()
-    pickler = pickle.Pickler(content, pickle.HIGHEST_PROTOCOL)
-    # A report is mostly timelines, and a dataclass's own way, asking each for its fields, takes three times as long.
-    pickler.dispatch_table = {TimelineEntry: lambda entry: (TimelineEntry, _parts(entry))}
-    pickler.dump(report)
-    return content.getvalue()
 
 
 class _Reader(pickle.Unpickler):

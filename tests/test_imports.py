@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "location": set[str](),
     "expressions": set[str](),
+    "tables": set[str](),
     "forks": set[str](),
     "analysis": {"model", "forks"},
     "simulate": {"model", "analysis"},
@@ -74,7 +76,8 @@ ONLY_IN = {
     "distributed": {"fleet"},
     "_pytest": {"pytest_plugin"},
 }
-PURE = {"model", "expressions", "errors", "analysis", "remedies", "redact"}
+BESIDE = {"expressions", "tables"}  # no words, but ways to write them: for every part
+PURE = {"model", "expressions", "tables", "errors", "analysis", "remedies", "redact"}
 PURE_LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy"}
 
 HEAVY = ("numpy", "pandas", "scipy", "junitparser", "sqlite_utils", "sqlite3", "rich", "lxml", "tomllib")
@@ -103,8 +106,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def offences(file: Path) -> list[str]:
     part, found = part_of(file), []
     allowed = MAY_IMPORT[part] | {part}
-    if part != "expressions":  # no word, but a way to write them
-        allowed |= {"expressions"}
+    if part not in BESIDE:
+        allowed |= BESIDE
     if "errors" in allowed:  # where a history is, is a word that all of these share
         allowed |= {"location"}
     for name, line in imports(file):
@@ -213,3 +216,19 @@ def test_what_a_command_does_not_need_is_not_loaded(tmp_path: Path) -> None:
     report = loaded_by(tmp_path, "report")
     assert within(report, "rich.console", "pandas", "junitparser", "sqlite_utils", "flakediag.junit") == []
     assert within(report, "flakediag.model.gate", "flakediag.model.check", "flakediag.model.upkeep") == []
+
+
+@pytest.mark.parametrize(("asked", "seen"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_matrices_have_one_thread_unless_asked_and_the_environment_is_handed_on_as_it_was(
+    asked: dict[str, str], seen: str
+) -> None:
+    script = (
+        "import os, subprocess, sys\nfrom flakediag.cli import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit:\n    pass\n"
+        "tell = [sys.executable, '-c', 'import os; print(os.environ.get(\"OPENBLAS_NUM_THREADS\"))']\n"
+        "for env in (None, dict(os.environ)):\n    subprocess.run(tell, env=env, check=True)\n"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=plain | asked)
+    told = done.stdout.splitlines()[-2:]  # what a library loaded here sees, and what a program started by us is told
+    assert told == [seen, asked.get("OPENBLAS_NUM_THREADS", "None")]

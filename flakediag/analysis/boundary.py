@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.resources import files
-from tomllib import loads
 
+from flakediag import tables
 from flakediag.analysis.evidence.phrases import Phrases
 from flakediag.analysis.evidence.text import said
 from flakediag.model import Artefact, Boundary, FailureDetail
@@ -24,7 +23,7 @@ LEAST = 2  # points below which no boundary is named
 @cache
 def _catalogue() -> tuple[dict[Boundary, list[Phrases]], list[tuple[str, Phrases]]]:
     """The boundaries with their patterns, and the kinds of artefact with theirs."""
-    table = loads(files("flakediag.analysis").joinpath("boundary.toml").read_text("utf-8"))
+    table = tables.read("analysis/boundary.toml")
     boundaries = {Boundary(name): [Phrases([p]) for p in patterns] for name, patterns in table["boundaries"].items()}
     artefacts = [(kind, Phrases([p], re.IGNORECASE)) for kind, patterns in table["artefacts"].items() for p in patterns]
     return boundaries, artefacts

@@ -201,18 +201,18 @@ def _commit_at(window: Window, test: int, index: int, counted: NDArray[np.bool_]
 def _timeline(window: Window, test: int) -> tuple[TimelineEntry, ...]:
     said = {failure.run: failure.signature for failure in window.failures_of.get(test, ())}
     present = np.flatnonzero(window.positions[:, test] >= 0)
-    columns = (window.outcomes, window.tries, window.durations, window.positions)
+    tables = (window.outcomes, window.tries, window.durations, window.positions)
+    outcomes, tries, durations, positions = (table[:, test].take(present).tolist() for table in tables)
+    runs = present.tolist()
     return tuple(
-        TimelineEntry(
-            window.runs[run],
-            OUTCOMES[outcome],
-            attempts,
-            None if isnan(duration) else duration,
-            position,
-            said.get(run),
-        )
-        for run, outcome, attempts, duration, position in zip(
-            present.tolist(), *(column[present, test].tolist() for column in columns), strict=True
+        map(
+            TimelineEntry,
+            map(window.runs.__getitem__, runs),
+            map(OUTCOMES.__getitem__, outcomes),
+            tries,
+            [None if isnan(duration) else duration for duration in durations],
+            positions,
+            map(said.get, runs),
         )
     )
 

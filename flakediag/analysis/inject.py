@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
-from tomllib import loads
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flakediag import tables
 from flakediag.analysis.evidence.timing import slowdowns
 from flakediag.analysis.frameworks import framework_of
 from flakediag.analysis.outage import outages
@@ -344,13 +342,9 @@ _THINGS = (
 )
 
 
-@cache
 def _phrases() -> dict[str, dict[str, list[str]]]:
     """framework -> what happened -> type and message."""
-    table: dict[str, dict[str, list[str]]] = loads(
-        files("flakediag.analysis").joinpath("inject.toml").read_text("utf-8")
-    )
-    return table
+    return tables.read("analysis/inject.toml")
 
 
 def _words(run: Run, what: str, rng: np.random.Generator, *, port: int = 0, limit: int = 0) -> FailureDetail:

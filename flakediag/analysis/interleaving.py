@@ -17,7 +17,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import pairwise
 from math import lgamma, log
 from typing import Any
@@ -32,6 +31,7 @@ Ranks = NDArray[np.int32]
 Orders = Sequence[NDArray[np.int32]]
 
 _DESCENTS = 3  # what was moved to the front, or the end, falls once
+_FIRST = 64  # tests of an order that are looked at before all of it
 _AHEAD = 3  # orders compared with each one to find those of the list
 _REMEMBERED = 64  # orders of which the places are remembered: what is compared next is near
 _SHUFFLED = 3.0 * 0.29  # standard deviations of the share of descents in a shuffle, × √n
@@ -116,10 +116,10 @@ def _distinct(
     numbers = np.full(len(when), -1, dtype=np.int32)
     for run in np.flatnonzero(suspects):
         ran = np.flatnonzero(when[run] >= 0)
-        order = ran[in_order(when[run, ran])].astype(np.int32)
-        numbers[run] = seen.setdefault(blake2b(order.tobytes(), digest_size=16).digest(), len(seen))
+        order = ran.take(in_order(when[run].take(ran))).astype(np.int32).tobytes()
+        numbers[run] = seen.setdefault(order, len(seen))
         if numbers[run] == len(orders):
-            orders.append(order)
+            orders.append(np.frombuffer(order, dtype=np.int32))
     return orders, numbers
 
 
@@ -131,9 +131,11 @@ def _listed(orders: Orders, runs: NDArray[np.intp], tests: int) -> NDArray[np.bo
         for other in range(number + 1, min(number + 1 + _AHEAD, len(orders))):
             if listed[number] and listed[other]:
                 continue
+            if _falls(_ranks(orders[other][:_FIRST], place)[0]):  # as nearly all do that are not from one list
+                continue
             ranks, _ = _ranks(orders[other], place)
             common = len(ranks) > 1 and 2 * len(ranks) >= min(len(order), len(orders[other]))
-            if common and bool((np.diff(ranks) > 0).all()):
+            if common and not _falls(ranks):
                 listed[number] = listed[other] = True
     found: NDArray[np.bool_] = listed
     return found
@@ -148,15 +150,21 @@ def _places(order: NDArray[np.int32], tests: int) -> Ranks:
 
 def _ranks(order: NDArray[np.int32], place: Ranks) -> tuple[Ranks, NDArray[np.int32]]:
     """The places in a list of the tests of an order that the list has, and which tests these are."""
-    kept = order[place[order] >= 0]
-    return place[kept], kept
+    ranks = place.take(order)
+    kept = ranks >= 0
+    return (ranks, order) if kept.all() else (ranks[kept], order[kept])
+
+
+def _falls(ranks: Ranks) -> int:
+    """How often a rank is below the one before it."""
+    return int(np.count_nonzero(ranks[1:] < ranks[:-1]))
 
 
 def _may_be_merged(ranks: Ranks, least: float) -> bool:
     """Whether the ranks fall too often for a few that were moved, and too seldom for a shuffle."""
     if len(ranks) < 2:
         return False
-    descents = int((np.diff(ranks) < 0).sum())
+    descents = _falls(ranks)
     share = descents / (len(ranks) - 1)
     return descents >= _DESCENTS and least <= share < 0.5 - _SHUFFLED / len(ranks) ** 0.5
 

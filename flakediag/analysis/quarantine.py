@@ -26,7 +26,7 @@ def standings(window: Window, entries: Sequence[QuarantineEntry], today: date) -
 
 def excuses(entry: QuarantineEntry, failure: Failure) -> bool:
     """Whether the entry speaks of this failure of its test. One of which nothing was kept (a retry) may be any."""
-    return entry.signature in (None, failure.signature) or not any(failure.detail)
+    return entry.signature in (None, failure.signature) or failure.silent
 
 
 def _standing(

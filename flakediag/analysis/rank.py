@@ -23,9 +23,9 @@ def impacts(window: Window, counted: NDArray[np.bool_]) -> list[Impact]:
     length, fade, tests = lengths(window), _fade(window), len(window.tests)
     runs, red = np.nonzero(window.ended_failed & counted[:, None])  # few of all results: the sums are made of these
     share = (length / np.maximum(np.bincount(runs, minlength=len(window.runs)), 1))[runs]
-    retried = np.flatnonzero(window.attempts > 1)
-    again = (window.attempts[retried] - 1) * np.nan_to_num(window.duration[retried].astype(np.float64))
-    lost_in, losers = np.concatenate([runs, window.run[retried]]), np.concatenate([red, window.test[retried]])
+    retried = window.retried
+    again = (retried.attempts - 1) * np.nan_to_num(retried.duration.astype(np.float64))
+    lost_in, losers = np.concatenate([runs, retried.run]), np.concatenate([red, retried.test])
     lost = np.concatenate([share, again])
     all_runs = float((fade * counted).sum()) or 1.0
     all_time = float((fade * counted * length).sum()) or 1.0

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from functools import cache
-from importlib.resources import files
-from tomllib import loads
 
 import numpy as np
 
+from flakediag import tables
 from flakediag.analysis.window import NOT_RUN, Window
 from flakediag.model import Identity, RenameKind, RenameProposal
 
 
-@cache
 def _thresholds() -> dict[str, float]:
-    table: dict[str, float] = loads(files("flakediag.analysis").joinpath("renames.toml").read_text("utf-8"))
-    return table
+    return tables.read("analysis/renames.toml")
 
 
 Place = tuple[str, str, str]  # class name, file, variant

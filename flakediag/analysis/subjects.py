@@ -58,7 +58,7 @@ def _by_signature(failures: Sequence[Failure]) -> dict[str, list[Failure]]:
     exact: dict[str, list[Failure]] = defaultdict(list)
     silent: list[Failure] = []
     for failure in failures:
-        (exact[failure.signature] if any(failure.detail) else silent).append(failure)
+        (silent if failure.silent else exact[failure.signature]).append(failure)
     if silent and not exact:
         return {silent[0].signature: silent}
     if len(exact) == 1:

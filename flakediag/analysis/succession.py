@@ -72,5 +72,7 @@ def _lengths(window: Window) -> NDArray[np.float64]:
     recorded = np.array([np.nan if run.duration is None else run.duration for run in window.runs], dtype=np.float64)
     if not np.isnan(recorded).any():
         return recorded
-    summed = np.bincount(window.run, np.nan_to_num(window.duration), minlength=len(window.runs))
-    return np.where(np.isnan(recorded), summed, recorded)
+    for run in np.flatnonzero(np.isnan(recorded)).tolist():
+        seconds = np.nan_to_num(window.seconds(run))
+        recorded[run] = np.bincount(np.zeros(len(seconds), dtype=np.intp), seconds, minlength=1)[0]
+    return recorded

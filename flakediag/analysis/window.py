@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.interleaving import Interleaving, find_interleaved
+from flakediag.analysis.ordering import in_order
 from flakediag.analysis.weights import weights
 from flakediag.model import FailureDetail, Identity, Order, Outcome, Run
 
@@ -30,19 +32,26 @@ NOT_RUN = -1  # in `Window.outcomes`: the test was absent from that run
 
 
 class Sealed:
-    """What a report says of a failure, unpacked when somebody asks: most of a history's failures are never read."""
+    """What a report says of a failure, unpacked when somebody asks: most of a history's failures are never read.
 
-    __slots__ = ("_detail", "_unpack")
+    speaks: it is known to say something, without being unpacked.
+    """
 
-    def __init__(self, unpack: Callable[[], FailureDetail]) -> None:
+    __slots__ = ("_unpack", "detail", "speaks")
+    detail: FailureDetail
+
+    def __init__(self, unpack: Callable[[], FailureDetail], *, speaks: bool = False) -> None:
         self._unpack = unpack
-        self._detail: FailureDetail | None = None
+        self.speaks = speaks
 
-    @property
-    def detail(self) -> FailureDetail:
-        if self._detail is None:
-            self._detail = self._unpack()
-        return self._detail
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> FailureDetail:
+            """The detail, the first time; from then on it is there, without a call for each of many readers."""
+            if name != "detail":
+                raise AttributeError(name)
+            self.detail = self._unpack()
+            return self.detail
 
     def __eq__(self, other: object) -> bool:
         return self.detail == (other.detail if isinstance(other, Sealed) else other)
@@ -69,6 +78,23 @@ class Failure(NamedTuple):
     def detail(self) -> FailureDetail:
         return self.said.detail if isinstance(self.said, Sealed) else self.said
 
+    @property
+    def silent(self) -> bool:
+        """Nothing is kept of the attempt but that it failed."""
+        if isinstance(self.said, Sealed):
+            return not (self.said.speaks or any(self.said.detail))
+        return not any(self.said)
+
+
+class Retried(NamedTuple):
+    """The results with more than one attempt, by run: each a column as in `Window`."""
+
+    run: Ints
+    test: Ints
+    outcome: Bytes
+    attempts: Bytes
+    duration: Floats
+
 
 @dataclass(frozen=True)
 class Window:
@@ -80,6 +106,15 @@ class Window:
     A test may stand in a run more than once (the producer ran it twice); such rows are all kept.
     """
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The columns of a window made `of_tables`: as large as the tables, and hardly ever asked for."""
+            if name not in _COLUMNS or "positions" not in vars(self):
+                raise AttributeError(name)
+            vars(self).update(self._columns())
+            return vars(self)[name]
+
     runs: tuple[Run, ...]
     tests: tuple[Identity, ...]
     run: Ints
@@ -90,6 +125,20 @@ class Window:
     duration: Floats
     failures: tuple[Failure, ...] = field(default=())
     _made: dict[Callable[[Window], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of_tables(
+        cls,
+        runs: tuple[Run, ...],
+        tests: tuple[Identity, ...],
+        tables: Tables,
+        failures: tuple[Failure, ...] = (),
+    ) -> Window:
+        """A window whose results stand in tables, since no test stands in a run twice."""
+        window = cls.__new__(cls)
+        known = {"runs": runs, "tests": tests, "failures": failures, "_made": {}, "repeated": False}
+        vars(window).update(known, **tables._asdict())
+        return window
 
     def once(self, make: Callable[[Window], Made]) -> Made:
         """What `make` makes of this window: made when it is asked for first, and the same for all who ask."""
@@ -149,10 +198,42 @@ class Window:
         Run by run: the places in one run's row are few enough to stay near, and no index of all results is made.
         """
         matrix = np.full(self.shape, absent, dtype=column.dtype)
-        ends = np.searchsorted(self.run, np.arange(len(self.runs), dtype=self.run.dtype), side="right").tolist()
-        for row, start, end in zip(matrix, [0, *ends], ends, strict=False):
+        for row, (start, end) in zip(matrix, pairwise(self._bounds), strict=True):
             row[self.test[start:end]] = column[start:end]
         return matrix
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        """The row at which each run begins, and the number of all."""
+        bounds: list[int] = np.searchsorted(self.run, np.arange(len(self.runs) + 1, dtype=self.run.dtype)).tolist()
+        return bounds
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """The results of the tables as columns, by run and position."""
+        ran = [np.flatnonzero(row >= 0) for row in self.positions]
+        ran = [tests[in_order(row[tests])] for row, tests in zip(self.positions, ran, strict=True)]
+        run = np.repeat(np.arange(len(ran), dtype=np.int32), [len(tests) for tests in ran])
+        test = np.concatenate([np.empty(0, dtype=np.int32), *ran], dtype=np.int32, casting="unsafe")
+        tables = (self.positions, self.outcomes, self.tries, self.durations)
+        return dict(zip(_COLUMNS, (run, test, *(table[run, test] for table in tables)), strict=True))
+
+    def seconds(self, run: int) -> Floats:
+        """The durations of the results of one run, in their order."""
+        if "run" in vars(self):
+            return self.duration[slice(*self._bounds[run : run + 2])]
+        ran = np.flatnonzero(self.positions[run] >= 0)
+        found: Floats = self.durations[run, ran[in_order(self.positions[run, ran])]]
+        return found
+
+    @cached_property
+    def retried(self) -> Retried:
+        if self.repeated:
+            rows = np.flatnonzero(self.attempts > 1)
+            run, test, outcome = self.run[rows], self.test[rows], self.outcome[rows]
+            return Retried(run, test, outcome, self.attempts[rows], self.duration[rows])
+        at = np.nonzero(self.tries > 1)
+        run, test = (of.astype(np.int32) for of in at)
+        return Retried(run, test, self.outcomes[at], self.tries[at], self.durations[at])
 
     @cached_property
     def repeated(self) -> bool:
@@ -167,9 +248,9 @@ class Window:
             by_test.setdefault(failure.test, []).append(failure)
         return by_test
 
-    @property
+    @cached_property
     def results(self) -> int:
-        return len(self.run)
+        return len(self.run) if "run" in vars(self) else int(np.count_nonzero(self.tries))
 
     @cached_property
     def executed(self) -> NDArray[np.bool_]:
@@ -216,6 +297,29 @@ class Window:
         suspects = np.array([run.order in told for run in self.runs], dtype=np.bool_)
         when = np.where(self.executed, self.positions, -1)
         return find_interleaved(when, suspects, self.tests, weights("interleaving"))
+
+
+_COLUMNS = ("run", "test", "position", "outcome", "attempts", "duration")
+
+
+class Tables(NamedTuple):
+    """Results of which each has a place of its own, [R, T]: what `Window` says of each, and what stands for none."""
+
+    positions: Ints
+    outcomes: Bytes
+    tries: Bytes
+    durations: Floats
+
+    @classmethod
+    def empty(cls, runs: int, tests: int) -> Tables:
+        """To be filled, row by row."""
+        shape = runs, tests
+        return cls(
+            np.full(shape, -1, dtype=np.int32),
+            np.full(shape, NOT_RUN, dtype=np.int8),
+            np.zeros(shape, dtype=np.int8),
+            np.full(shape, np.nan, dtype=np.float32),
+        )
 
 
 @dataclass(frozen=True)

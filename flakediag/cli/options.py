@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,16 +25,17 @@ COLOR = ("auto", "always", "never")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass
-class Session:
+class Session:  # no dataclass: `--help` would have to load what makes them
     """What the global options say. Settings are read when a command first asks for them.
 
-    flags: what the command's own options say, by field of `Settings`; they may come in one after the other.
+    given: the options by name; flags: what the command's own options say, by field of `Settings`. Both may come in one
+    after the other.
     """
 
-    given: dict[str, Any] = field(default_factory=dict)
-    flags: dict[str, Any] = field(default_factory=dict)
-    _read: tuple[dict[str, Any], Settings] | None = field(default=None, init=False)
+    def __init__(self, given: dict[str, Any] | None = None) -> None:
+        self.given: dict[str, Any] = {} if given is None else given
+        self.flags: dict[str, Any] = {}
+        self._read: tuple[dict[str, Any], Settings] | None = None
 
     @property
     def settings(self) -> Settings:

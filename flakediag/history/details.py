@@ -43,3 +43,11 @@ def compress(content: bytes, base: bytes | None) -> bytes:
 def decompress(stored: bytes, base: bytes | None) -> bytes:
     unpacker = zlib.decompressobj(zdict=base[-_DICTIONARY:]) if base else zlib.decompressobj()
     return unpacker.decompress(stored) + unpacker.flush()
+
+
+_NO_TEXT = zlib.adler32(encode(FailureDetail("", "", ""))).to_bytes(4, "big")
+
+
+def speaks(stored: bytes) -> bool:
+    """Whether a packed detail holds some text, by the checksum at its end; False: only unpacking it would tell."""
+    return not stored.endswith(_NO_TEXT)

@@ -26,8 +26,8 @@ def distinct(sequences: Sequence[Ints]) -> Ints:
 
 def load(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these ids by name, and the place of each id among them (int32[highest id + 1])."""
-    found = sorted((name, test_id) for test_id, name in _read(conn, ids))
-    return tuple(name for name, _ in found), _places([test_id for _, test_id in found])
+    found = sorted([(name, test_id) for test_id, name in _read(conn, ids)])
+    return tuple([name for name, _ in found]), _places([test_id for _, test_id in found])
 
 
 def none(ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
@@ -46,8 +46,8 @@ def _read(conn: sqlite3.Connection, ids: Ints) -> Iterator[tuple[int, Identity]]
         "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
         (id_list(ids.tolist()),),
     )
-    for test_id, *texts in rows:
-        yield test_id, Identity(*map(untext, texts))
+    for test_id, classname, name, file, variant in rows:
+        yield test_id, Identity(untext(classname), untext(name), untext(file), untext(variant))
 
 
 def _places(ids: Ints | list[int]) -> Ints:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
-from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Sealed, Window
+from flakediag.analysis.window import Bytes, Failure, Floats, Ints, Sealed, Tables, Window
 from flakediag.history import details, names
 from flakediag.history.columns import NO_DURATION, unpack, unpack_bytes
 from flakediag.history.runs import id_list
 from flakediag.history.values import untext
-from flakediag.model import FailureDetail, Outcome, Run
+from flakediag.model import FailureDetail, Identity, Outcome, Run
 
-_RUN = "SELECT sequence_id, outcomes, attempts, durations FROM run_results WHERE run_id = ?"
+_SEQUENCES = "SELECT run_id, sequence_id FROM run_results WHERE run_id IN (SELECT value FROM json_each(?))"
+_RUN = "SELECT outcomes, attempts, durations FROM run_results WHERE run_id = ?"
 _SEQUENCE = "SELECT tests FROM sequences WHERE id = ?"
 
 _FAILURES = """
@@ -31,46 +33,76 @@ Guard = Callable[[], AbstractContextManager[None]]
 def load(conn: sqlite3.Connection, runs: Sequence[Run], guard: Guard = nullcontext) -> Window:
     """The window of these stored runs, oldest first. Details of failures are unpacked later, each under `guard`."""
     run_ids = [run.id for run in runs if run.id is not None]
-    rows = {run_id: row for run_id in run_ids if (row := conn.execute(_RUN, (run_id,)).fetchone())}
-    sequences = {
-        number: unpack(conn.execute(_SEQUENCE, (number,)).fetchone()[0]) for number in {row[0] for row in rows.values()}
-    }
+    sequence_of = dict(conn.execute(_SEQUENCES, (id_list(run_ids),)).fetchall())
+    sequences = {number: unpack(conn.execute(_SEQUENCE, (number,)).fetchone()[0]) for number in {*sequence_of.values()}}
     tests, index_of = names.load(conn, names.distinct(list(sequences.values())))
-    sizes = np.array([len(sequences[rows[run_id][0]]) if run_id in rows else 0 for run_id in run_ids], dtype=np.int64)
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    test, position = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-    outcome, attempts = np.zeros(total, dtype=np.int8), np.ones(total, dtype=np.int8)
-    duration = np.full(total, np.nan, dtype=np.float32)
-    for run_id, end, size in zip(run_ids, ends.tolist(), sizes.tolist(), strict=True):
-        if size:
-            mine = slice(end - size, end)
-            test[mine] = index_of[sequences[rows[run_id][0]]]
-            position[mine] = np.arange(size, dtype=np.int32)
-            _fill(rows[run_id], outcome[mine], attempts[mine], duration[mine])
+    for sequence in sequences.values():
+        sequence[:] = index_of[sequence]  # from here on places among the tests
+    failures = _failures(conn, run_ids, index_of, guard)
+    nothing = np.empty(0, dtype=np.int32)
+    results = (
+        _Results(sequences[sequence_of[run_id]], *conn.execute(_RUN, (run_id,)).fetchone())
+        if run_id in sequence_of
+        else _Results(nothing)
+        for run_id in run_ids
+    )
+    if any(_repeats(sequence, len(tests)) for sequence in sequences.values()):
+        return _of_columns(runs, tests, results, failures)
+    tables = Tables.empty(len(runs), len(tests))
+    for each, *into in zip(results, *tables, strict=True):
+        own = each.tests.astype(np.intp)  # once, and not for each table
+        for table, column in zip(into, each.columns(), strict=True):
+            table[own] = column
+    return Window.of_tables(tuple(runs), tests, tables, failures)
+
+
+class _Results(NamedTuple):
+    """The results of a run as they are stored: the places of their tests, and columns, None where all is as usual."""
+
+    tests: Ints
+    outcomes: bytes | None = None
+    attempts: bytes | None = None
+    durations: bytes | None = None
+
+    def columns(self) -> tuple[Ints, Bytes, Bytes, Floats]:
+        """Positions, outcomes, attempts and durations."""
+        size = len(self.tests)
+        outcome, attempts = np.zeros(size, dtype=np.int8), np.ones(size, dtype=np.int8)
+        duration = np.full(size, np.nan, dtype=np.float32)
+        if self.outcomes is not None:
+            outcome[:] = np.frombuffer(unpack_bytes(self.outcomes), np.int8)
+        if self.attempts is not None:
+            attempts[:] = np.minimum(unpack(self.attempts), 127)
+        if self.durations is not None:
+            milliseconds = unpack(self.durations)
+            np.divide(milliseconds, 1000, out=duration, where=milliseconds != NO_DURATION, casting="unsafe")
+        return np.arange(size, dtype=np.int32), outcome, attempts, duration
+
+
+def _repeats(places: Ints, tests: int) -> bool:
+    """Whether some test stands in a sequence more than once."""
+    seen = np.zeros(tests, dtype=np.bool_)
+    seen[places] = True
+    return int(np.count_nonzero(seen)) < len(places)
+
+
+def _of_columns(
+    runs: Sequence[Run], tests: tuple[Identity, ...], results: Iterable[_Results], failures: tuple[Failure, ...]
+) -> Window:
+    """Where some test stands in a run twice."""
+    of_run, columns = zip(*((each.tests, each.columns()) for each in results), strict=True)
+    position, outcome, attempts, duration = (np.concatenate(each) for each in zip(*columns, strict=True))
     return Window(
         runs=tuple(runs),
         tests=tests,
-        run=np.repeat(np.arange(len(run_ids), dtype=np.int32), sizes),
-        test=test,
+        run=np.repeat(np.arange(len(runs), dtype=np.int32), [len(own) for own in of_run]),
+        test=np.concatenate(of_run),
         position=position,
         outcome=outcome,
         attempts=attempts,
         duration=duration,
-        failures=_failures(conn, run_ids, index_of, guard),
+        failures=failures,
     )
-
-
-def _fill(row: tuple[int, bytes | None, bytes | None, bytes | None], *into: *tuple[Bytes, Bytes, Floats]) -> None:
-    """Unpack a run's columns into the slices of the window that are theirs; what is NULL stands there already."""
-    outcome, attempts, duration = into
-    if row[1] is not None:
-        outcome[:] = np.frombuffer(unpack_bytes(row[1]), np.int8)
-    if row[2] is not None:
-        attempts[:] = np.minimum(unpack(row[2]), 127)
-    if row[3] is not None:
-        milliseconds = unpack(row[3])
-        np.divide(milliseconds, 1000, out=duration, where=milliseconds != NO_DURATION, casting="unsafe")
 
 
 def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, guard: Guard) -> tuple[Failure, ...]:
@@ -83,16 +115,18 @@ def _failures(conn: sqlite3.Connection, run_ids: Sequence[int], index_of: Ints, 
     index = index_of.tolist()
     rows.sort(key=lambda row: place[row[0]])
     return tuple(
-        Failure(
-            place[run_id],
-            index[test_id],
-            position,
-            attempt,
-            outcomes[outcome],
-            signatures[signature_id],
-            said[detail_id],
-        )
-        for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
+        [
+            Failure(
+                place[run_id],
+                index[test_id],
+                position,
+                attempt,
+                outcomes[outcome],
+                signatures[signature_id],
+                said[detail_id],
+            )
+            for run_id, test_id, position, attempt, outcome, signature_id, detail_id in rows
+        ]
     )
 
 
@@ -126,5 +160,10 @@ def _details(conn: sqlite3.Connection, ids: set[int | None], guard: Guard) -> di
                 raise
 
     found: dict[int | None, FailureDetail | Sealed] = {None: FailureDetail("", "", "")}
-    found.update((row[0], Sealed(partial(unpacked, *row[1:]))) for row in rows)
+    found.update(
+        [
+            (detail_id, Sealed(partial(unpacked, base_id, stored), speaks=details.speaks(stored)))
+            for detail_id, base_id, stored in rows
+        ]
+    )
     return found

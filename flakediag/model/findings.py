@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,8 +26,7 @@ class Impact:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
+class TimelineEntry(NamedTuple):  # a report makes and keeps one for each run of each test that it tells of
     """One run in the life of a test. `signature` is set where an attempt failed; `position` counts from 0."""
 
     run: Run

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from tomllib import loads
 from typing import Any
+
+from flakediag import tables
 
 
 @dataclass(eq=False, slots=True)
@@ -47,7 +47,7 @@ class Pattern:
 
 def table() -> list[dict[str, Any]]:
     """The rows of `secrets.toml`, in the order in which they are to be looked for."""
-    rows: list[dict[str, Any]] = loads(files("flakediag.redact").joinpath("secrets.toml").read_text("utf-8"))["secret"]
+    rows: list[dict[str, Any]] = tables.read("redact/secrets.toml")["secret"]
     return rows
 
 

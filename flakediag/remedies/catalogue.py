@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 
+from flakediag import tables
 from flakediag.model import Category
 
 FILES = ("order", "timing", "port", "others")
@@ -45,7 +44,6 @@ class Remedy:
 @cache
 def remedies() -> tuple[Remedy, ...]:
     """All entries, in the order in which they are tried."""
-    folder = files("flakediag.remedies").joinpath("catalogue")
     return tuple(
         Remedy(
             name=entry["name"],
@@ -60,7 +58,7 @@ def remedies() -> tuple[Remedy, ...]:
             code={framework: code.strip("\n") + "\n" for framework, code in entry.get("code", {}).items()},
         )
         for name in FILES
-        for entry in tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8"))["remedy"]
+        for entry in tables.read(f"remedies/catalogue/{name}.toml")["remedy"]
     )
 
 

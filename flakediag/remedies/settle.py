@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import tomllib
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 
+from flakediag import tables
 from flakediag.model import Diagnosis, Finding, Gap
 from flakediag.remedies.reproduce import TIMES, alone, loaded, repeated
 
@@ -62,7 +60,5 @@ def _values(gap: Gap, finding: Finding, wanted: set[str]) -> dict[str, str]:
     return {name: known[name] for name in wanted}
 
 
-@cache
 def _catalogue() -> dict[str, dict[str, str]]:
-    text = files("flakediag.remedies").joinpath("catalogue", "settle.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return tables.read("remedies/catalogue/settle.toml")

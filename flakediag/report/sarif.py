@@ -7,14 +7,11 @@ location is refused whole, and alerts of two uploads are told to be the same by 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from flakediag import __version__
+from flakediag import __version__, tables
 from flakediag.model import Finding, Report, SignatureFinding, Verdict
 from flakediag.report import document, issues, wording
 from flakediag.report.document import Document
@@ -50,9 +47,8 @@ def log(report: Report) -> Document:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-@cache
 def _texts() -> dict[str, Any]:
-    return tomllib.loads(files("flakediag.report").joinpath("rules.toml").read_text("utf-8"))
+    return tables.read("report/rules.toml")
 
 
 def rule(name: str) -> Document:

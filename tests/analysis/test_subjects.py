@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from flakediag.analysis.subjects import subjects_of
-from flakediag.analysis.window import Window
+from flakediag.analysis.window import Sealed, Window
 from flakediag.model import FailureDetail
 
 
@@ -47,6 +47,26 @@ def silenced(window: Window, attempts: set[int]) -> Window:
         for i, f in enumerate(window.failures)
     )
     return replace(window, failures=failures)
+
+
+def test_what_is_known_to_say_something_is_not_unpacked_for_that(draw) -> None:
+    opened: list[FailureDetail] = []
+
+    def sealed(detail: FailureDetail, *, speaks: bool) -> Sealed:
+        def unpack() -> FailureDetail:
+            opened.append(detail)
+            return detail
+
+        return Sealed(unpack, speaks=speaks)
+
+    plain = draw(["F", ".", "F", "F"])
+    failures = [f._replace(said=sealed(f.detail, speaks=True)) for f in plain.failures]
+    window = replace(plain, failures=tuple(failures))
+    assert [list(s.failed) for s in subjects_of(window, [0], np.ones(4, dtype=bool))] == [[1, 0, 1, 1]]
+    assert len(opened) == 1  # for the type of what the signature stands for
+    failures[1] = failures[1]._replace(signature="no message", said=sealed(FailureDetail("", "", ""), speaks=False))
+    window = replace(plain, failures=tuple(failures))
+    assert [list(s.failed) for s in subjects_of(window, [0], np.ones(4, dtype=bool))] == [[1, 0, 1, 1]]
 
 
 def test_a_failure_of_which_nothing_is_kept_is_of_the_only_signature_there_is(draw) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from conftest import draw_window
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from flakediag.analysis.window import NOT_RUN, Window
+from flakediag.analysis.window import NOT_RUN, Tables, Window
 from flakediag.model import Outcome
 
 MARKS = st.text(".FEsrS ", min_size=4, max_size=4)
@@ -79,3 +80,44 @@ def test_what_is_made_once_is_not_made_again() -> None:
 
     assert [window.once(make), window.once(make)] == [1, 1]
     assert replace(window, failures=()).once(make) == 2  # of another window, something else
+
+
+COLUMNS = ("run", "test", "position", "outcome", "attempts", "duration")
+
+
+@given(st.lists(MARKS, min_size=1, max_size=5), st.data())
+def test_a_window_made_of_tables_is_the_one_that_they_were_made_of(rows: list[str], data: st.DataObject) -> None:
+    window: Window = draw_window(rows)
+    shuffled = [data.draw(st.permutations(np.flatnonzero(window.run == run).tolist())) for run in range(len(rows))]
+    order = [row for run in shuffled for row in run]
+    window = replace(window, test=window.test[order], outcome=window.outcome[order], attempts=window.attempts[order])
+    tables = Tables(window.positions, window.outcomes, window.tries, window.durations)
+    made = Window.of_tables(window.runs, window.tests, tables, window.failures)
+    assert made.results == len(window.run)
+    assert all(np.array_equal(*pair) for pair in zip(made.retried, window.retried, strict=True))
+    assert all(np.array_equal(made.seconds(run), window.seconds(run)) for run in range(len(rows)))
+    for name in COLUMNS:
+        column, original = getattr(made, name), getattr(window, name)
+        assert column.dtype == original.dtype, name
+        assert np.array_equal(column, original, equal_nan=name == "duration"), name
+    assert replace(made, failures=()).run is made.run  # the columns are fields as any others
+
+
+@given(windows())
+def test_what_was_retried_is_told_result_by_result(window: Window) -> None:
+    retried = window.retried
+    if window.repeated:
+        rows = np.flatnonzero(window.attempts > 1)
+        assert retried.run.tolist() == window.run[rows].tolist()
+        assert retried.test.tolist() == window.test[rows].tolist()
+        assert np.array_equal(retried.duration, window.duration[rows], equal_nan=True)
+    else:
+        found = set(zip(retried.run.tolist(), retried.test.tolist(), retried.attempts.tolist(), strict=True))
+        every = zip(window.run.tolist(), window.test.tolist(), window.attempts.tolist(), strict=True)
+        assert found == {each for each in every if each[2] > 1}
+
+
+def test_a_window_has_no_columns_beside_its_own() -> None:
+    window = draw_window(["."])
+    with pytest.raises(AttributeError, match="seed"):
+        getattr(window, "seed")  # noqa: B009 - what the type checker would not let pass

@@ -60,6 +60,14 @@ def test_strange_text_comes_back_from_everywhere(place: Location, strange: str) 
 def test_a_detail_survives_compression(detail: FailureDetail, base: bytes | None) -> None:
     stored = details.compress(details.encode(detail), base)
     assert details.decode(details.decompress(stored, base)) == detail
+    assert any(detail) or not details.speaks(stored)
+
+
+def test_that_a_packed_detail_says_something_is_seen_without_unpacking_it() -> None:
+    said = FailureDetail("AssertionError", "assert 1 == 2", "")
+    for each in (said, said._replace(type=""), FailureDetail("", "", "", "printed")):
+        assert details.speaks(details.compress(details.encode(each), details.encode(said)))
+    assert not details.speaks(details.compress(details.encode(FailureDetail("", "", "")), details.encode(said)))
 
 
 def test_equal_failures_are_kept_once(path: Path) -> None:

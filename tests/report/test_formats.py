@@ -296,7 +296,7 @@ def test_show_of_a_stable_test() -> None:
 
 
 def test_a_long_life_on_many_commits_is_one_row() -> None:
-    entries = tuple(replace(e, run=replace(e.run, commit=str(n))) for n, e in enumerate(sample.timeline(23)))
+    entries = tuple(e._replace(run=replace(e.run, commit=str(n))) for n, e in enumerate(sample.timeline(23)))
     text = shown(replace(sample.TOTAL, timeline=entries))
     assert "r|F|.|F|.|F|." in text
     assert "| new commit" in text

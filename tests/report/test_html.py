@@ -39,7 +39,7 @@ def hostile(text: str) -> Report:
         settle=text,
     )
     runs = tuple(
-        replace(e, run=replace(e.run, commit=text, branch=text, job=text, url=f"javascript:{text}"), signature=text)
+        e._replace(run=replace(e.run, commit=text, branch=text, job=text, url=f"javascript:{text}"), signature=text)
         for e in sample.TOTAL.timeline
     )
     example = sample.TOTAL.signatures[0].example
@@ -180,7 +180,7 @@ def test_text_is_kept_as_it_is_but_what_cannot_be_seen_is_written_out() -> None:
 def test_only_an_address_of_the_web_is_a_link() -> None:
     run = replace(sample.run(), url="https://ci.example/1")
     for url, kept in ((run.url, True), ("javascript:alert(1)", False), ("data:text/html,x", False)):
-        timeline = tuple(replace(e, run=replace(e.run, url=url)) for e in sample.TOTAL.timeline)
+        timeline = tuple(e._replace(run=replace(e.run, url=url)) for e in sample.TOTAL.timeline)
         runs = Elements(page(sample.report(replace(sample.TOTAL, timeline=timeline)))).data("overview")["runs"]
         assert all(("url" in told) is kept for told in runs)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
-from tomllib import loads
 from typing import NamedTuple
 
+from flakediag import tables
 from flakediag.analysis.evidence.phrases import Phrases
 
 TRIED = 40  # places in a text at which a comparison may begin
@@ -46,7 +45,7 @@ class Pair(NamedTuple):
 @cache
 def phrasings() -> Mapping[str, Sequence[Phrases]]:
     """The catalogue; lists of plain words are one pattern each."""
-    table = loads(files("flakediag.analysis").joinpath("comparison.toml").read_text("utf-8"))
+    table = dict(tables.read("analysis/comparison.toml"))
     for name in ("time", "extra", "missing", "absent", "going_on", "at_the_end"):
         table[name] = ["|".join(table[name])]
     return {name: [_phrases(pattern) for pattern in patterns] for name, patterns in table.items()}

@@ -41,7 +41,10 @@ class Phrases:
         if self.always or (self._any_case and not text.isascii()):
             return True
         text = text.lower() if self._any_case else text
-        return any(word in text for word in self.words)
+        for word in self.words:  # noqa: SIM110 - half of the time of `any`, and asked for each rule of each test
+            if word in text:
+                return True
+        return False
 
     def within(self, text: str) -> re.Pattern[str] | None:
         """Those alternatives that can match somewhere in the text, as one pattern; None where none can."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import islice
-from tomllib import loads
 from typing import Any, NamedTuple
 
+from flakediag import tables
 from flakediag.analysis.evidence.phrases import Phrases
 from flakediag.analysis.evidence.text import Said
 
@@ -63,7 +62,7 @@ class PortWords(NamedTuple):
 @cache
 def phrases() -> dict[str, Any]:
     """The catalogue: for each section its patterns; `services` maps a port to its well-known service."""
-    table = loads(files("flakediag.analysis").joinpath("ports.toml").read_text("utf-8"))
+    table = tables.read("analysis/ports.toml")
     found: dict[str, Any] = {name: Phrases(listed) for name, listed in table.items() if isinstance(listed, list)}
     found["services"] = {int(port): name for port, name in table["services"].items()}
     return found

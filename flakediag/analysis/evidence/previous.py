@@ -15,7 +15,7 @@ other failures are asked about.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
@@ -32,6 +32,7 @@ from flakediag.analysis.order.hypotheses import Writers
 from flakediag.analysis.order.marginal import log_marginal, log_sum, mixture
 from flakediag.analysis.order.study import Case
 from flakediag.analysis.order.units import NEVER, Rows
+from flakediag.analysis.order.writers import Places
 from flakediag.analysis.stretches import stretches
 from flakediag.analysis.succession import Succession, succession
 from flakediag.analysis.weights import weights
@@ -270,12 +271,7 @@ def _carried(look: _Look, case: Case) -> list[Evidence]:
     if explanation is None or explanation.factor <= 0:
         return []
     fit, figures = explanation.fit, look.figures
-    own: Bools = np.isin(fit.rows.member, fit.rows.members_of(case.test))
-    outlived = [
-        one
-        for writers in fit.top(figures["hypotheses"])
-        if (one := _Outlived.of(look, case, fit, own, writers)) is not None
-    ]
+    outlived = _outlived(look, case, fit, fit.top(figures["hypotheses"]))
     if not outlived:
         return []
     scores = np.array([fit.score_of(one.writers) + one.gain for one in outlived])
@@ -315,53 +311,89 @@ class _Outlived:
     rival: float
     counts: tuple[tuple[int, int], tuple[int, int]]
 
-    @classmethod
-    def of(cls, look: _Look, case: Case, fit: Fit, own: Bools, writers: Writers) -> _Outlived | None:
-        """None where that is not in question: the run before hardly ever says otherwise than a fresh start, or does not
-        tell the runs that fail. `own`: bool[M], the victim's rows of the fit's."""
-        if not writers.all or fit.chained(writers) or any(case.is_every(fit, w) for w in writers.all):
-            return None
-        nobody: Bools = np.all([fit.wrote(w)[own] < 0 for w in writers.all], axis=0)  # wrote before the victim
-        least = look.figures["least_failures"]
-        if np.count_nonzero(nobody) < least:
-            return None
-        rows, expected = fit.rows.keep(own), fit.expected(writers)[own]
-        ends = _end_states(case, fit, writers)
-        before = _start(expected, nobody, ends, look.order.before[rows.run])
-        if np.count_nonzero(before != expected) < least:
-            return None
-        failed, told = rows.failed == 1, nobody & (look.order.before >= 0)[rows.run]
-        bad, good = ((int((failed & told & left).sum()), int((told & left).sum())) for left in (before, ~before))
-        if 2 * bad[0] <= bad[1] or 2 * good[0] >= good[1]:  # most that start badly fail, and most others do not
-            return None
 
-        def likely(bad: Bools, among: Bools) -> float:
-            k, n = int((failed & bad & among).sum()), int((bad & among).sum())
-            return float(look.rates.split(k, n, int((failed & among).sum()), int(among.sum()), True))
+def _outlived(look: _Look, case: Case, fit: Fit, hypotheses: Sequence[Writers]) -> list[_Outlived]:
+    """Those of which it is in question: the run before says often enough otherwise than a fresh start, and tells the
+    runs that fail. B hypotheses and the victim's M rows are looked at together.
+    """
+    asked = [
+        one
+        for one in hypotheses
+        if one.all and not fit.chained(one) and not any(case.is_every(fit, writer) for writer in one.all)
+    ]
+    if not asked:
+        return []
+    own = np.isin(fit.rows.member, fit.rows.members_of(case.test))
+    mine = replace(fit, rows=fit.rows.keep(own), by_row=fit.by_row[own])
+    names = sorted({writer for one in asked for writer in one.all})
+    bad, good = _latest(asked, names, np.array([mine.wrote(writer) for writer in names]))
+    nobody = np.maximum(bad, good) < 0  # wrote before the victim
+    expected = np.where(nobody, np.array([mine.starts(one) for one in asked]), bad > good)
+    ends = _end_states(case, fit, asked, names)
+    before, after = (order[mine.rows.run] for order in (look.order.before, look.order.after))
+    started = _start(expected, nobody, ends, before)
+    failed, told = mine.failed, nobody & (before >= 0)
+    counts = [
+        np.stack([(failed & told & left).sum(axis=1), (told & left).sum(axis=1)], axis=1)
+        for left in (started, ~started)
+    ]
+    least = look.figures["least_failures"]
+    # Most that start badly fail, and most others do not.
+    telling = (2 * counts[0][:, 0] > counts[0][:, 1]) & (2 * counts[1][:, 0] < counts[1][:, 1])
+    telling &= (nobody.sum(axis=1) >= least) & ((started != expected).sum(axis=1) >= least)
+    otherwise = _start(expected, nobody, ends, after)
+    found = []
+    for n in np.flatnonzero(telling).tolist():
+        gain, rival = _gain(look.rates, failed, nobody[n], expected[n], started[n], otherwise[n])
+        here, there = (tuple(count[n].tolist()) for count in counts)
+        found.append(_Outlived(asked[n], gain, rival, (here, there)))
+    return found
 
-        everywhere = np.ones(len(rows), dtype=np.bool_)
-        after = _start(expected, nobody, ends, look.order.after[rows.run])
-        fresh = likely(expected, everywhere)
-        alone = float(log_marginal(int(failed[nobody].sum()), int(nobody.sum()), look.rates.chance))
-        others = [likely(expected, ~nobody) + alone, likely(after, everywhere)]
-        return cls(writers, likely(before, everywhere) - fresh, log_sum([fresh, *others]) - fresh, (bad, good))
+
+def _gain(
+    rates: Rates, failed: Bools, nobody: Bools, expected: Bools, before: Bools, after: Bools
+) -> tuple[float, float]:
+    """See `_Outlived`. All bool[M]: what failed, where nobody wrote, and how the state is with a fresh start, by the
+    run before and by the run after."""
+
+    def likely(bad: Bools, among: Bools) -> float:
+        k, n = int((failed & bad & among).sum()), int((bad & among).sum())
+        return float(rates.split(k, n, int((failed & among).sum()), int(among.sum()), True))
+
+    everywhere = np.ones(len(failed), dtype=np.bool_)
+    fresh = likely(expected, everywhere)
+    alone = float(log_marginal(int(failed[nobody].sum()), int(nobody.sum()), rates.chance))
+    others = [likely(expected, ~nobody) + alone, likely(after, everywhere)]
+    return likely(before, everywhere) - fresh, log_sum([fresh, *others]) - fresh
 
 
-def _end_states(case: Case, fit: Fit, writers: Writers) -> NDArray[np.int8]:
-    """int8[R]: the state in which the writers left each run: 1 bad, 0 good, -1 not known (nobody wrote)."""
-    when = case.orders.when
+def _latest(asked: Sequence[Writers], names: Sequence[int], wrote: Places) -> tuple[Places, Places]:
+    """[B, M] each: when the last writer wrote bad, and when it wrote good, `NEVER` where none did.
 
-    def last(of: Sequence[int]) -> NDArray[np.int32]:
-        tests = [int(case.candidates.tests[p]) for w in of for p in case.candidates.members(int(fit.numbers[w]))]
-        return when[:, tests].max(axis=1).astype(np.int32) if tests else np.full(len(when), NEVER, dtype=np.int32)
+    wrote: [W, M], when each of the writers `names` last wrote.
+    """
+    place = {writer: n for n, writer in enumerate(names)}
+    nobody = np.full((1, wrote.shape[1]), NEVER, dtype=wrote.dtype)
+    wrote = np.concatenate([wrote, nobody])
+    most = max(len(one.all) for one in asked)
+    bad, good = (
+        wrote[[[*map(place.__getitem__, of), *[len(names)] * (most - len(of))] for of in sides]].max(axis=1)
+        for sides in ([one.bad for one in asked], [one.good for one in asked])
+    )
+    return bad, good
 
-    last_bad, last_good = last(writers.bad), last(writers.good)
-    known = case.orders.trusted & (np.maximum(last_bad, last_good) >= 0)
-    return np.where(known, last_bad > last_good, -1).astype(np.int8)
+
+def _end_states(case: Case, fit: Fit, asked: Sequence[Writers], names: Sequence[int]) -> NDArray[np.int8]:
+    """int8[B, R]: the state in which the writers left each run: 1 bad, 0 good, -1 not known (nobody wrote)."""
+    when, candidates = case.orders.when, case.candidates
+    members = (candidates.members(int(fit.numbers[writer])) for writer in names)
+    bad, good = _latest(asked, names, np.array([when[:, candidates.tests[list(of)]].max(axis=1) for of in members]))
+    known = case.orders.trusted & (np.maximum(bad, good) >= 0)
+    return np.where(known, bad > good, -1).astype(np.int8)
 
 
 def _start(expected: Bools, nobody: Bools, ends: NDArray[np.int8], neighbour: NDArray[np.int32]) -> Bools:
-    """bool[M]: `expected`; where nobody wrote, the state that the neighbouring run was left in."""
-    state = np.where(neighbour >= 0, ends[neighbour], -1)
+    """bool[B, M]: `expected`; where nobody wrote, the state that the neighbouring run was left in."""
+    state = np.where(neighbour >= 0, ends[:, neighbour], -1)
     result: Bools = np.where(nobody & (state >= 0), state == 1, expected)
     return result

@@ -55,10 +55,11 @@ def slowdowns(window: Window) -> Seconds:
     least = weights("timing")["slow_min_tests"]
     usual = _usual(window)
     asked = np.flatnonzero(usual >= 0.01)
+    usual = usual[asked]
     found = np.full(len(window.runs), np.nan)
     for run, (outcomes, durations) in enumerate(zip(window.outcomes, window.durations, strict=True)):
-        ratios = durations[asked] / usual[asked]
-        ratios = ratios[(outcomes[asked] == Outcome.PASSED) & ~np.isnan(ratios)]
+        ratios = durations.take(asked) / usual
+        ratios = ratios[(outcomes.take(asked) == Outcome.PASSED) & ~np.isnan(ratios)]
         if len(ratios) >= least:
             found[run] = median(ratios)
     return found
@@ -90,14 +91,14 @@ def plateau(failing: Seconds, passing: Seconds) -> list[Evidence]:
     if len(failing) < 2:
         return []
     centre, members = _mode(failing)
-    usual = float(np.median(passing)) if len(passing) else 0.0
+    usual = median(passing) if len(passing) else 0.0
     if len(members) < 2 or centre < 0.5 or centre < 1.5 * usual + 0.2:
         return []
     share = len(members) / len(failing)
     reached = float((passing >= 0.97 * centre).mean()) if len(passing) else 0.0
     if share < 0.5 or reached > 0.1:
         return []
-    near = _round_below(float(np.median(members)))
+    near = _round_below(median(members))
     weight = table["plateau"] + (table["plateau_round"] if near else 0.0)
     weight += table["plateau_each"] * min(len(members) - 2, 4)
     shown = near or round(centre, 2)
@@ -119,7 +120,7 @@ def _mode(failing: Seconds) -> tuple[float, Seconds]:
     ends = np.searchsorted(ordered, ordered + np.maximum(0.03 * ordered, 0.05), side="right")
     start = int(np.argmax(ends - np.arange(len(ordered))))
     members = ordered[start : ends[start]]
-    return float(np.median(members)), members
+    return median(members), members
 
 
 def _round_below(seconds: float) -> float | None:
@@ -141,11 +142,10 @@ def contrast(failing: Seconds, passing: Seconds) -> list[Evidence]:
     n, m = len(failing), len(passing)
     if n < 3 or m < 5:
         return []
-    slow, usual = float(np.median(failing)), float(np.median(passing))
+    slow, usual = median(failing), median(passing)
     if max(slow, usual) < 0.02:
         return []
-    longer = (failing[:, None] > passing[None, :]).sum() + 0.5 * (failing[:, None] == passing[None, :]).sum()
-    z = (float(longer) - n * m / 2 - 0.5) / sqrt(n * m * (n + m + 1) / 12)
+    z = (_above(failing, passing) - n * m / 2 - 0.5) / sqrt(n * m * (n + m + 1) / 12)
     chance = 0.5 * (1 - erf(z / sqrt(2)))
     ratio = slow / max(usual, 0.001)
     data = {"failing_median": round(slow, 4), "passing_median": round(usual, 4), "z": round(z, 2)}
@@ -157,6 +157,13 @@ def contrast(failing: Seconds, passing: Seconds) -> list[Evidence]:
         summary = f"fails early, after {slow:.2g} s; it passes in {usual:.2g} s"
         return [Evidence("timing-duration", Category.TIMING, table["shorter"], summary, data)]
     return []
+
+
+def _above(some: Seconds, others: Seconds) -> float:
+    """The number of pairs of which the first is above the second, and half of those that are equal."""
+    ranked = np.sort(others)
+    below, up_to = (int(np.searchsorted(ranked, some, side).sum()) for side in ("left", "right"))
+    return below + 0.5 * (up_to - below)
 
 
 def _slow_runs(window: Window, subject: Subject, slowdown: Seconds) -> list[Evidence]:
@@ -173,10 +180,10 @@ def _slow_runs(window: Window, subject: Subject, slowdown: Seconds) -> list[Evid
     n, m = len(bad), len(good)
     if n < 3 or m < 6:
         return []
-    more = (bad[:, None] > good[None, :]).sum() + 0.5 * (bad[:, None] == good[None, :]).sum()
-    z = (float(more) - n * m / 2) / sqrt(n * m * (n + m + 1) / 12)
-    ratio = float(np.median(bad) / np.median(good))
-    data = {"failing": round(float(np.median(bad)), 3), "passing": round(float(np.median(good)), 3), "z": round(z, 2)}
+    z = (_above(bad, good) - n * m / 2) / sqrt(n * m * (n + m + 1) / 12)
+    slow, usual = median(bad), median(good)
+    ratio = float(np.divide(slow, usual))
+    data = {"failing": round(slow, 3), "passing": round(usual, 3), "z": round(z, 2)}
     if z >= 2.6 and ratio >= 1.15:
         weight = min(table["slow_cap"], table["slow_z"] * z)
         summary = f"fails in slow runs: everything took {ratio:.2g} times as long when it failed"
@@ -187,10 +194,11 @@ def _slow_runs(window: Window, subject: Subject, slowdown: Seconds) -> list[Evid
 def _retried(window: Window) -> dict[tuple[int, int], tuple[int, bool]]:
     """(run, test) → attempts and whether the last one passed, where there was a retry in the same process."""
     same = np.array([run.producer not in NEW_PROCESS for run in window.runs], dtype=np.bool_)
-    rows = np.flatnonzero((window.attempts > 1) & same[window.run])
+    columns = (column.tolist() for column in window.retried[:4])
     return {
-        (int(window.run[i]), int(window.test[i])): (int(window.attempts[i]), window.outcome[i] == Outcome.PASSED)
-        for i in rows
+        (run, test): (attempts, outcome == Outcome.PASSED)
+        for run, test, outcome, attempts in zip(*columns, strict=True)
+        if same[run]
     }
 
 

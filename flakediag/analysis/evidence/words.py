@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from tomllib import loads
 
+from flakediag import tables
 from flakediag.analysis.evidence.phrases import Phrases
 from flakediag.analysis.evidence.text import Said, sample
 from flakediag.analysis.window import Subject, Window
@@ -57,7 +56,6 @@ class Rule:
 @cache
 def catalogue() -> tuple[Rule, ...]:
     """The rules, in the order of the file."""
-    table = loads(files("flakediag.analysis").joinpath("words.toml").read_text("utf-8"))
     return tuple(
         Rule(
             name=entry["name"],
@@ -67,7 +65,7 @@ def catalogue() -> tuple[Rule, ...]:
             says=entry["says"],
             votes={Category(name): weight for name, weight in entry["votes"].items()},
         )
-        for entry in table["rule"]
+        for entry in tables.read("analysis/words.toml")["rule"]
     )
 
 

@@ -122,7 +122,7 @@ class Orders:
 
 
 def find_orders(window: Window) -> Orders:
-    longest = int(window.position.max(initial=0))
+    longest = int(window.positions.max(initial=0))
     kind = np.int16 if longest < np.iinfo(np.int16).max // RANKS - 1 else np.int32  # room for the ranks of writers.py
     when: NDArray[np.signedinteger] = window.positions.astype(kind)
     when[~window.executed] = NEVER
