@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hypotheses import Codes, Numbers, Writers
 from flakediag.analysis.order.later import counted, words_of
-from flakediag.analysis.order.leads import Leads, among_best, first, leading, least_of, rank, trimmed
+from flakediag.analysis.order.leads import Leads, LeadsOfOne, among_best, first, leading, least_of, rank, trimmed
 from flakediag.analysis.order.marginal import Doubles
 
 _WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
@@ -21,7 +21,6 @@ _FEW = 6  # and only so many of them are kept, to go on from
 _CELLS = 1 << 16  # hypotheses × candidates at a time, so that their scores stay in the cache,
 _BITS = 1 << 26  # and × rows, so that what is known of them takes little memory
 _WAYS = 2  # to write: bad, and good
-_REMEMBERED = 8  # times as many leads as asked for: where more of them tie, they are not worth the memory
 _TABLE = 1 << 14  # of fewer splits than this, there is a table of what they are worth
 
 
@@ -31,6 +30,7 @@ class Extensions(NamedTuple):
     rows: see `Found`. scores: ln of likelihood times prior; promise: what they explain at whatever rates.
     promising: those that are among the best by their promise.
     named: all candidates that are among the best by their score, kept or not, with it.
+    plain: who leads among the candidates that are no chains.
     """
 
     rows: Codes
@@ -38,6 +38,7 @@ class Extensions(NamedTuple):
     promise: Doubles
     promising: NDArray[np.bool_]
     named: tuple[Numbers, Doubles]
+    plain: LeadsOfOne
 
 
 def at_a_time(fit: Fit) -> int:
@@ -46,12 +47,56 @@ def at_a_time(fit: Fit) -> int:
     return max(1, min(_CELLS, _BITS // max(1, len(fit.rows))) // cells)
 
 
-def extensions(fit: Fit, bases: Sequence[Writers]) -> list[Extensions]:
-    """What each of these hypotheses, which have room, comes to with one more writer."""
+def extensions(fit: Fit, bases: Sequence[Writers]) -> list[Extensions | None]:
+    """What each of these hypotheses, which have room, comes to with one more writer.
+
+    None where the single candidates' part was kept by the search before this one, and no chain adds to it.
+    """
+    new = [base for base in bases if base not in fit.known]
+    plain = dict(zip(new, _plain(fit, new), strict=True)) if new else {}
+    if not fit.chains:
+        return [*_kept(fit, bases, list(plain.values()), plain[bases[0]].leads)]
+    known = [plain.get(base) or fit.known[base] for base in bases]
+    chains = _scan(fit, 1, bases, [np.concatenate([one.least[by] for one in known]) for by in range(2)])
+    changes = np.array([base in plain for base in bases])
+    for leads in chains:
+        changes[leads.line // _WAYS] = True
+    numbers = np.flatnonzero(changes)
+    found: list[Extensions | None] = [None] * len(bases)
+    if len(numbers):
+        some = [(number, bases[number], known[number]) for number in numbers.tolist()]
+        of_some = [one for _, _, one in some]
+        by_score, by_promise = (
+            leading(Leads.joined([*_lines(of_some, by), _renumbered(more, numbers)]), _WAYS * len(some), count)
+            for by, (more, count) in enumerate(zip(chains, (fit.costs.kept, fit.costs.beam), strict=True))
+        )
+        kept = _kept(fit, [base for _, base, _ in some], of_some, (by_score, by_promise))
+        for (number, _, _), one in zip(some, kept, strict=True):
+            found[number] = one
+    return found
+
+
+def _plain(fit: Fit, bases: Sequence[Writers]) -> list[LeadsOfOne]:
+    """Who leads among the candidates that are no chains: the same, whatever chains there are."""
+    leads, lines = _scan(fit, 0, bases), _WAYS * len(bases)
+    by_score, by_promise = (
+        least_of(own, lines, count).reshape(-1, _WAYS)
+        for own, count in zip(leads, (fit.costs.kept, fit.costs.beam), strict=True)
+    )
+    return [
+        LeadsOfOne(leads, _WAYS * number, least) for number, least in enumerate(zip(by_score, by_promise, strict=True))
+    ]
+
+
+def _kept(
+    fit: Fit, bases: Sequence[Writers], plain: Sequence[LeadsOfOne], leads: tuple[Leads, Leads]
+) -> list[Extensions]:
+    """leads: by their score, and by their promise, of two lines for each hypothesis: those that write bad, and those
+    that write good.
+    """
     lines, size = _WAYS * len(bases), len(fit.numbers)
-    by_score, by_promise = _leads(fit, bases)
-    by_score = trimmed(by_score, lines, size, fit.costs.kept)
-    by_promise = first(trimmed(by_promise, lines, size, fit.costs.beam), lines, fit.costs.beam)
+    by_score = trimmed(leads[0], lines, size, fit.costs.kept)
+    by_promise = first(trimmed(leads[1], lines, size, fit.costs.beam), lines, fit.costs.beam)
     bounds = by_score.bounds(lines)
     best = np.append(by_score.scores, -np.inf)[bounds[:-1]]
     kept = by_score.scores > best[by_score.line] - _WORTH
@@ -64,7 +109,7 @@ def extensions(fit: Fit, bases: Sequence[Writers]) -> list[Extensions]:
     scores = np.concatenate([near.scores, by_promise.others])[order]
     promise = np.concatenate([near.others, by_promise.scores])[order]
     rows = fit.found.joined(fit.found.rows(bases)[line // _WAYS], place, line % _WAYS == 1)
-    of_base = np.searchsorted(line, np.arange(0, lines + 1, _WAYS)).tolist()
+    ends = np.searchsorted(line, np.arange(0, lines + 1, _WAYS)).tolist()
     return [
         Extensions(
             rows[start:end],
@@ -72,45 +117,23 @@ def extensions(fit: Fit, bases: Sequence[Writers]) -> list[Extensions]:
             promise[start:end],
             promising[start:end],
             (by_score.place[some:more], by_score.scores[some:more]),
+            one,
         )
-        for (start, end), (some, more) in zip(pairwise(of_base), pairwise(bounds[::_WAYS].tolist()), strict=True)
+        for one, (start, end), (some, more) in zip(
+            plain, pairwise(ends), pairwise(bounds[::_WAYS].tolist()), strict=True
+        )
     ]
 
 
-def _leads(fit: Fit, bases: Sequence[Writers]) -> tuple[Leads, Leads]:
-    """The leading candidates by their score, and by their promise, of two lines for each hypothesis: those that write
-    bad, and those that write good.
-    """
-    plain = _plain(fit, bases)
-    if not fit.chains:
-        return plain
-    lines, counts = _WAYS * len(bases), (fit.costs.kept, fit.costs.beam)
-    least = [least_of(leads, lines, count) for leads, count in zip(plain, counts, strict=True)]
-    chains = _scan(fit, 1, bases, least)
-    by_score, by_promise = (
-        leading(Leads.joined([some, more]), lines, count)
-        for some, more, count in zip(plain, chains, counts, strict=True)
-    )
-    return by_score, by_promise
+def _lines(plain: Sequence[LeadsOfOne], by: int) -> list[Leads]:
+    """Of each its lines, numbered anew."""
+    return [one.leads[by].lines(one.start, _WAYS, _WAYS * number) for number, one in enumerate(plain)]
 
 
-def _plain(fit: Fit, bases: Sequence[Writers]) -> tuple[Leads, Leads]:
-    """Those among the candidates that are no chains: with the same hypothesis, they come to the same once more."""
-    new = [base for base in bases if base not in fit.known]
-    known = fit.known
-    if new:
-        scanned = _scan(fit, 0, new)
-        known = known | {base: (scanned, _WAYS * number) for number, base in enumerate(new)}
-        if len(scanned[0].line) <= _REMEMBERED * _WAYS * len(new) * fit.costs.kept:
-            fit.known = known
-        if len(new) == len(bases):
-            return scanned
-    found = [known[base] for base in bases]
-    by_score, by_promise = (
-        Leads.joined([leads[which].lines(start, _WAYS, _WAYS * number) for number, (leads, start) in enumerate(found)])
-        for which in range(2)
-    )
-    return by_score, by_promise
+def _renumbered(leads: Leads, numbers: Numbers) -> Leads:
+    """With the lines of these hypotheses alone."""
+    base, way = np.divmod(leads.line, _WAYS)
+    return leads._replace(line=np.searchsorted(numbers, base) * _WAYS + way)
 
 
 def _scan(

@@ -17,15 +17,11 @@ from numpy.typing import NDArray
 
 from flakediag.analysis.order.hypotheses import Costs, Found, Numbers, Writers
 from flakediag.analysis.order.later import Later, number_of
-from flakediag.analysis.order.leads import Leads
+from flakediag.analysis.order.leads import LeadsOfOne
 from flakediag.analysis.order.marginal import Doubles, log_sum
 from flakediag.analysis.order.splits import Splits
 from flakediag.analysis.order.units import NEVER, Rows
 from flakediag.analysis.order.writers import Places, both_written, last_of
-
-Known = dict[Writers, tuple[tuple[Leads, Leads], int]]
-"""Which single candidates lead as one more writer of a hypothesis, by their score and by their promise: their lines
-from one on, a bad and a good writer, among those of other hypotheses."""
 
 
 @dataclass
@@ -45,7 +41,8 @@ class Fit:
     kept: Numbers | None = None  # the writers that the columns of `by_row` are of, where these are not all
     found: Found = field(init=False)
     _starts: dict[tuple[bool, tuple[int, ...]], int] = field(default_factory=dict, init=False, repr=False)
-    known: Known = field(default_factory=dict, init=False, repr=False)
+    # The hypotheses of which every single candidate was tried as one more writer, and kept where that is worth it.
+    known: dict[Writers, LeadsOfOne] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.found = Found(self.costs.most_writers)

@@ -12,6 +12,7 @@ from flakediag.analysis.order.marginal import Doubles
 
 _TIES = 4  # as many candidates as asked for are kept, where the last of them tie
 _BLOCKS = 3  # times as many candidates as asked for: so many parts the bound of the largest scores is told from
+_SMALL = 1 << 13
 
 Numbers = NDArray[np.intp]
 
@@ -46,6 +47,19 @@ class Leads(NamedTuple):
     @staticmethod
     def joined(parts: Sequence[Leads]) -> Leads:
         return Leads(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class LeadsOfOne(NamedTuple):
+    """The lines from one on that belong together, by two scores. least: [lines], what others have to come up to."""
+
+    leads: tuple[Leads, Leads]
+    start: int
+    least: tuple[Doubles, Doubles]
+
+    @property
+    def small(self) -> bool:
+        """Whether it is worth the memory: where very many tie, the lines are long."""
+        return sum(len(leads.line) for leads in self.leads) < _SMALL
 
 
 def among_best(scores: NDArray[np.floating], count: int, least: Doubles | None = None) -> Numbers:

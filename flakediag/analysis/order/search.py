@@ -86,7 +86,7 @@ class Search:
         self._scanned: set[Writers] = set()
         self._turned: set[Writers] = set()
         self._most: dict[Writers, float] = {}  # what a hypothesis may come to
-        self._looked_at: dict[Writers, Extensions] = {}
+        self._looked_at: dict[Writers, Extensions | None] = {}
         self._perfect, self._likeliest = fit.perfect, float(fit.prior.max())
 
     def exchange(self) -> Fit:
@@ -135,7 +135,8 @@ class Search:
             some = [one for one in dict.fromkeys(ahead) if self._may_be_extended(one)][: at_a_time(self.fit)]
             self._looked_at = dict(zip(some, extensions(self.fit, some), strict=True))
         self._scanned.add(base)
-        return [self._keep(len(base.all) + 1, self._looked_at[base])]
+        found = self._looked_at[base]
+        return [] if found is None else [self._keep(base, found)]
 
     def _may_be_extended(self, base: Writers) -> bool:
         """Whether it was not yet, has room, and may come near the best (if its writer left nothing to explain)."""
@@ -148,9 +149,11 @@ class Search:
             self._most[base] = most
         return not most < self.fit.found.most - _WORTH
 
-    def _keep(self, size: int, found: Extensions) -> tuple[Numbers, Doubles]:
+    def _keep(self, base: Writers, found: Extensions) -> tuple[Numbers, Doubles]:
         places = self.fit.found.add(found.rows, found.scores, found.promise > -np.inf)
-        promised = self.fit.found.promise[size]
+        if found.plain.small:
+            self.fit.known[base] = found.plain
+        promised = self.fit.found.promise[len(base.all) + 1]
         for number in np.flatnonzero(found.promising).tolist():
             promised[places[number]] = float(found.promise[number])
         return found.named
