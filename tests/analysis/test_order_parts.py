@@ -26,7 +26,7 @@ from flakediag.analysis.order.nulls import change, latent
 from flakediag.analysis.order.pieces import Pieces
 from flakediag.analysis.order.search import Search, search, with_chains
 from flakediag.analysis.order.splits import Splits, at_any_rates
-from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
+from flakediag.analysis.order.units import NEVER, RANKS, Orders, Rows, find_orders
 from flakediag.analysis.order.writers import both_written, last_written
 from flakediag.model import Identity
 from flakediag.simulate import Plan, simulate
@@ -101,6 +101,16 @@ def test_last_writers_against_a_plain_loop() -> None:
             assert whole[candidate, run] == (latest * RANKS + kind if latest >= 0 else NEVER)
     some = np.array([3, 17, candidates.size - 1, 44, 40])
     assert (last_written(rows, orders, candidates, some) == whole[some]).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 3))
+def test_orders_are_the_same_where_the_same_tests_ran_one_after_the_other(seed: int, tests: int, most: int) -> None:
+    when = np.random.default_rng(seed).integers(NEVER, most, (30, tests)).astype(np.int16)
+    when[when < 0] = NEVER
+    ran = [tuple(sorted(np.flatnonzero(row >= 0).tolist(), key=row.tolist().__getitem__)) for row in when]
+    numbers: dict[tuple[int, ...], int] = {}
+    expected = [numbers.setdefault(order, len(numbers)) for order in ran]
+    assert Orders(when, np.ones(30, dtype=np.bool_)).classes.tolist() == expected
 
 
 def test_groups_are_told_for_all_victims_at_once_as_for_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from flakediag.analysis.order.marginal import Doubles
 
 _WORTH = 10.0  # nats below the best of a scan: what is worse adds nothing to the posterior,
 _FEW = 6  # and only so many of them are kept, to go on from
-_CELLS = 1 << 16  # hypotheses × candidates at a time, so that their scores stay in the cache,
+_CELLS = 1 << 17  # hypotheses × candidates at a time, so that their scores stay in the cache,
 _BITS = 1 << 26  # and × rows, so that what is known of them takes little memory
 _WAYS = 2  # to write: bad, and good
 _TABLE = 1 << 14  # of fewer splits than this, there is a table of what they are worth
