@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import deepcopy
 from itertools import pairwise
 from math import lgamma
 
@@ -12,19 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_search import PlainSearch, the_largest
 
+from flakediag.analysis.order import later as later_module
 from flakediag.analysis.order import pieces
 from flakediag.analysis.order.candidates import EVERY_TEST, find_candidates, segments
 from flakediag.analysis.order.explain import shuffles_needed
 from flakediag.analysis.order.fit import Fit
 from flakediag.analysis.order.hypotheses import Costs, Found, Writers
-from flakediag.analysis.order.later import Later, _ones_by_halves, bits_of, counted
-from flakediag.analysis.order.leads import Leads, among_best, foremost, largest
+from flakediag.analysis.order.later import Later, _ones_by_halves, bits_of, counted, number_of, words_of
+from flakediag.analysis.order.leads import Leads, among_best, foremost, leading, least_of, trimmed
 from flakediag.analysis.order.marginal import log_marginal, log_sum
 from flakediag.analysis.order.nulls import change, latent
 from flakediag.analysis.order.pieces import Pieces
 from flakediag.analysis.order.search import Search, search, with_chains
 from flakediag.analysis.order.splits import Splits, at_any_rates
-from flakediag.analysis.order.units import NEVER, RANKS, Rows, find_orders
+from flakediag.analysis.order.units import NEVER, RANKS, Orders, Rows, find_orders
 from flakediag.analysis.order.writers import both_written, last_written
 from flakediag.model import Identity
 from flakediag.simulate import Plan, simulate
@@ -99,6 +101,16 @@ def test_last_writers_against_a_plain_loop() -> None:
             assert whole[candidate, run] == (latest * RANKS + kind if latest >= 0 else NEVER)
     some = np.array([3, 17, candidates.size - 1, 44, 40])
     assert (last_written(rows, orders, candidates, some) == whole[some]).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 3))
+def test_orders_are_the_same_where_the_same_tests_ran_one_after_the_other(seed: int, tests: int, most: int) -> None:
+    when = np.random.default_rng(seed).integers(NEVER, most, (30, tests)).astype(np.int16)
+    when[when < 0] = NEVER
+    ran = [tuple(sorted(np.flatnonzero(row >= 0).tolist(), key=row.tolist().__getitem__)) for row in when]
+    numbers: dict[tuple[int, ...], int] = {}
+    expected = [numbers.setdefault(order, len(numbers)) for order in ran]
+    assert Orders(when, np.ones(30, dtype=np.bool_)).classes.tolist() == expected
 
 
 def test_groups_are_told_for_all_victims_at_once_as_for_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +244,31 @@ def test_a_search_finds_what_a_plain_one_finds(seed: int, size: int, runs: int, 
     assert fit.best == plain.best
 
 
+def random_fit(rng: np.random.Generator, size: int, runs: int, victims: int) -> Fit:
+    """Two tests write only together, or nobody does; many candidates write at the same time, and some hardly ever."""
+    written = rng.integers(0, 25, (runs * victims, size)).astype(np.int16)
+    written[rng.random(written.shape) < rng.choice([0.1, 0.5, 0.95])] = NEVER
+    fails = np.minimum(written[:, 0], written[:, 1]) >= 0 if rng.random() < 0.7 else rng.random(len(written)) < 0.2
+    member = np.repeat(np.arange(victims), runs).astype(np.int32)
+    places = np.tile(np.arange(runs), victims).astype(np.int32)
+    rows = Rows(tuple(range(1000, 1000 + victims)), member, places, places, (fails ^ (member == 2)).astype(np.int32))
+    return Fit(rows, np.arange(size), written, np.log(rng.choice([0.2, 1.0], size) / size), COSTS)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([3, 40, 130]), st.sampled_from([8, 70]), st.sampled_from([1, 3]))
+@settings(deadline=None, max_examples=40)
+def test_with_chains_what_is_known_is_not_looked_at_again(seed: int, size: int, runs: int, victims: int) -> None:
+    fit = search(random_fit(np.random.default_rng(seed), size, runs, victims))
+    forgetful = pickle.loads(pickle.dumps(fit))
+    forgetful.known.clear()
+    forgetful.found.promise, forgetful.found._places = deepcopy((fit.found.promise, fit.found._places))
+    both = [with_chains(one, np.log(0.1), np.ones(size, dtype=np.bool_)) for one in (fit, forgetful)]
+    assert list(seen(both[0]).items()) == list(seen(both[1]).items())
+    assert telling(both[0]) == telling(both[1])
+    for writers in seen(both[0]):
+        assert both[0].expecting(writers) == number_of(both[0].expected(writers))
+
+
 def test_after_a_search_a_fit_says_the_same_with_less() -> None:
     rng = np.random.default_rng(5)
     written = rng.permuted(np.tile(np.arange(400), (60, 1)), axis=1).astype(np.int16)
@@ -263,9 +300,18 @@ def test_the_leads_are_the_largest_of_each_line(one: list[float], other: list[fl
     size = max(len(one), len(other))
     scores = np.full((2, size), -np.inf)
     scores[0, : len(one)], scores[1, : len(other)] = one, other
-    flat = among_best(scores.astype(np.float32) if rough else scores, count)
-    line, place = flat // max(1, size), flat % max(1, size)
-    found = largest(Leads(line, place, scores.ravel()[flat]), size, count)
+
+    def leads(start: int, end: int, least: np.ndarray | None = None) -> Leads:
+        part = scores[:, start:end]
+        flat = among_best(part.astype(np.float32) if rough else part, count, least)
+        line, place = flat // max(1, end - start), flat % max(1, end - start)
+        return leading(Leads(line, place + start, part.ravel()[flat], place + start), 2, count)
+
+    # Those of two parts, one after the other, are those of both together.
+    part = leads(0, size // 2)
+    parts = leading(Leads.joined([part, leads(size // 2, size, least_of(part, 2, count))]), 2, count)
+    found, of_parts = (trimmed(some, 2, size, count) for some in (leads(0, size), parts))
+    assert [column.tolist() for column in of_parts] == [column.tolist() for column in found]
     first = foremost(scores, count)
     for number, own in enumerate(scores.tolist()):
         expected = the_largest([(place, score, score) for place, score in enumerate(own)], 1, count)
@@ -277,17 +323,34 @@ def test_the_leads_are_the_largest_of_each_line(one: list[float], other: list[fl
 @given(st.integers(1, 150), st.integers(1, 40), st.integers(0, 2**32))
 def test_rows_are_counted_by_their_bits(rows: int, size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    by_row = rng.integers(NEVER, 9, (rows, size)).astype(np.int16)
+    by_row = rng.integers(-1, 9, (rows, size)).astype(np.int16)
+    by_row[by_row < 0] = NEVER
     some = rng.random((3, rows)) < 0.5
     last = np.maximum(-1, by_row[:, [0, size // 2]].max(axis=1))
     later = Later(by_row[:, : size // 2 + 1]).with_more(by_row[:, size // 2 + 1 :])
-    bits = later.than_all([0, size // 2])
-    expected = [((by_row > last[:, None]) & own[:, None]).sum(axis=0).tolist() for own in some]
-    assert counted(np.array([bits] * 3), bits_of(some), rows).tolist() == expected
-    assert counted(later.ran[None], bits_of(np.ones((1, rows), np.bool_)), rows).tolist() == [
-        (by_row >= 0).sum(axis=0).tolist()
+    bits = np.concatenate([later.than_all([0, size // 2], part) for part in range(2)], axis=1)
+    after = by_row > last[:, None]
+    expected = [(after & own[:, None]).sum(axis=0).tolist() for own in some]
+    assert counted(np.array([bits] * 3), bits_of(some)).tolist() == expected
+    assert words_of([number_of(own) for own in some], rows).tolist() == bits_of(some).tolist()
+    assert counted(later.ran()[None], bits_of(np.ones((1, rows), np.bool_))).tolist() == [
+        (by_row[:, : size // 2 + 1] >= 0).sum(axis=0).tolist()
     ]
+    for known in (later, Later(*later._tables)):  # told from the tables that there are, or anew
+        assert [known.rows(c, [0, size // 2]) for c in range(size)] == [number_of(own) for own in after.T]
+        assert known.rows(size - 1, []) == number_of(by_row[:, -1] >= 0)
     assert _ones_by_halves(bits).tolist() == [[int(word).bit_count() for word in words] for words in bits.tolist()]
+
+
+def test_what_was_asked_for_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_row = np.random.default_rng(1).integers(NEVER, 9, (70, 20)).astype(np.int16)
+    later = Later(by_row)
+    whole = [later.than_all([writer]) for writer in range(20)]
+    monkeypatch.setattr(later_module, "_REMEMBERED", 3 * whole[0].nbytes)
+    later = Later(by_row)
+    for writer in (0, 1, 2, 0, 3, 0, *range(20)):
+        assert (later.than_all([writer]) == whole[writer]).all()
+        assert sum(bits.nbytes for bits in later._known.values()) == later._bytes <= 3 * whole[0].nbytes
 
 
 CODES = st.lists(st.integers(0, 5), max_size=2, unique=True).map(lambda codes: tuple(sorted(codes)))

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flakediag.analysis.order.hypotheses import Costs, Found, Numbers, Writers
-from flakediag.analysis.order.later import Later
+from flakediag.analysis.order.later import Later, number_of
+from flakediag.analysis.order.leads import LeadsOfOne
 from flakediag.analysis.order.marginal import Doubles, log_sum
 from flakediag.analysis.order.splits import Splits
 from flakediag.analysis.order.units import NEVER, Rows
@@ -39,6 +40,9 @@ class Fit:
     chains: tuple[tuple[int, int], ...] = ()  # the last of the writers, by their links
     kept: Numbers | None = None  # the writers that the columns of `by_row` are of, where these are not all
     found: Found = field(init=False)
+    _starts: dict[tuple[bool, tuple[int, ...]], int] = field(default_factory=dict, init=False, repr=False)
+    # The hypotheses of which every single candidate was tried as one more writer, and kept where that is worth it.
+    known: dict[Writers, LeadsOfOne] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.found = Found(self.costs.most_writers)
@@ -100,24 +104,22 @@ class Fit:
         result: NDArray[np.bool_] = last_bad > last_good
         return result
 
-    def lasts(self, hypotheses: Sequence[Writers]) -> tuple[Places, Places]:
-        """[B, M] each: when the last writer wrote bad, and when it wrote good, by each of some hypotheses."""
-        starts = np.array([writers.starts_bad for writers in hypotheses], dtype=np.bool_)[:, None]
-        if any(writers.turned for writers in hypotheses):
-            starts = np.array([self.starts(writers) for writers in hypotheses])
-        return (
-            self._lasts([writers.bad for writers in hypotheses], np.where(starts, -1, NEVER)),
-            self._lasts([writers.good for writers in hypotheses], np.where(starts, NEVER, -1)),
-        )
+    def expecting(self, writers: Writers) -> int:
+        """As `expected`, a bit for each row, while the search goes on."""
+        rows = self._starting(writers)
+        # Where a bad and a good writer wrote last at once, the good one decides: the bad one did not write later.
+        ordered = writers.good + writers.bad
+        for number, writer in enumerate(ordered):
+            later = self.later.rows(writer, ordered[:number])
+            rows = rows & ~later if number < len(writers.good) else rows | later
+        return rows
 
-    def _lasts(self, writing: Sequence[tuple[int, ...]], begin: NDArray[np.int_]) -> Places:
-        last: Places = np.empty((len(writing), len(self.rows)), dtype=self.by_row.dtype)
-        last[:] = begin
-        for one in range(max(map(len, writing))):
-            some = np.array([number for number, writers in enumerate(writing) if len(writers) > one])
-            wrote = self.by_row[:, np.array([writing[number][one] for number in some.tolist()])].T
-            last[some] = np.maximum(last[some], wrote)
-        return last
+    def _starting(self, writers: Writers) -> int:
+        """The rows that fail when nobody has written, a bit for each."""
+        start = writers.starts_bad, writers.turned
+        if start not in self._starts:
+            self._starts[start] = number_of(self.starts(writers))
+        return self._starts[start]
 
     def links_of_best(self) -> list[int]:
         """The writers of the best hypothesis, each link of a chain by itself."""
@@ -158,7 +160,7 @@ class Fit:
             prior=np.concatenate([self.prior, prior]),
             chains=tuple(chains),
         )
-        more.later = self.later.with_more(both)
+        more.later, more.known = self.later.with_more(both), self.known
         return self._with(more, self.found)
 
     @property
@@ -185,17 +187,21 @@ class Fit:
             start + sum(float(self.prior[c]) for c in writers.all) + self.costs.another * max(0, len(writers.all) - 1)
         )
 
-    def score(self, writers: Writers, split: tuple[int, int] | None = None) -> None:
-        """Looks at one hypothesis. split: the failures, and the rows, that it expects to fail, where they are known."""
+    def score(self, writers: Writers) -> None:
+        """Looks at one hypothesis."""
         if self.found.place(writers) is None:
-            k, n = self.counts(self.expected(writers)[None])[0] if split is None else split
+            k, n = self.counts(self.expecting(writers))
             score = self.splits.one(k, n) + self.log_prior(writers)
             self.found.add_one(writers, score, tells=k * len(self.rows) > self.splits.failures * n)
 
-    def counts(self, expected: NDArray[np.bool_]) -> list[tuple[int, int]]:
-        """The failures, and the rows, among those expected to fail, of each line of bool[B, M]."""
-        k, n = (expected & self.failed).sum(axis=1), expected.sum(axis=1)
-        return list(zip(k.tolist(), n.tolist(), strict=True))
+    def counts(self, expected: int) -> tuple[int, int]:
+        """The failures, and the rows, among those that are expected to fail, a bit for each."""
+        return (expected & self.outcomes[0]).bit_count(), expected.bit_count()
+
+    @cached_property
+    def outcomes(self) -> tuple[int, int]:
+        """The rows that failed, and those that passed, a bit for each."""
+        return number_of(self.failed), number_of(~self.failed)
 
     @property
     def perfect(self) -> float:
@@ -219,6 +225,12 @@ class Fit:
     def failed(self) -> NDArray[np.bool_]:
         failed: NDArray[np.bool_] = self.rows.failed == 1
         return failed
+
+    @cached_property
+    def of_tests(self) -> dict[int, int]:
+        """The rows of each test, a bit for each; the tests in rising order."""
+        tests = np.array(self.rows.tests)[self.rows.member]
+        return {test: number_of(tests == test) for test in sorted({*self.rows.tests})}
 
     @cached_property
     def victims(self) -> int:

@@ -80,15 +80,22 @@ class Found:
 
     def row(self, writers: Writers) -> Codes:
         """int32[1 + most_writers]: a hypothesis in numbers."""
+        row: Codes = self.rows([writers])[0]
+        return row
+
+    def rows(self, hypotheses: Sequence[Writers]) -> Codes:
+        """int32[n, 1 + most_writers]: some hypotheses in numbers."""
+        return np.array([self._numbers(writers) for writers in hypotheses], dtype=np.int32)
+
+    def _numbers(self, writers: Writers) -> list[int]:
         start = writers.starts_bad, writers.turned
         if start not in self._starts:
             self._starts.append(start)
         codes = sorted([2 * c for c in writers.bad] + [2 * c + 1 for c in writers.good])
-        free = [_NOBODY] * (self.most_writers - len(codes))
-        return np.array([self._starts.index(start), *free, *codes], dtype=np.int32)
+        return [self._starts.index(start), *[_NOBODY] * (self.most_writers - len(codes)), *codes]
 
     @staticmethod
-    def joined(bases: Codes, candidates: Numbers, good: NDArray[np.bool_]) -> Codes:
+    def joined(bases: Codes, candidates: NDArray[np.integer], good: NDArray[np.bool_]) -> Codes:
         """int32[n, 1 + most_writers]: each of the hypotheses (which have room) with one more writer."""
         rows = bases.copy()
         rows[:, 1] = 2 * candidates + good
@@ -100,17 +107,14 @@ class Found:
 
         tells: whether more rows fail where they should than elsewhere.
         """
-        places, known, new = [], self._places, []
-        for number, key in enumerate(_keys(rows)):
-            place = known.get(key)
-            if place is None:
-                place = known[key] = len(known)
-                new.append(number)
-            places.append(place)
-        if new:
-            some = (rows, scores, tells) if len(new) == len(rows) else (rows[new], scores[new], tells[new])
-            self._parts.append(some)
-            self.most = max(self.most, float(some[1].max()))
+        known, before = self._places, len(self._places)
+        places = [known.setdefault(key, len(known)) for key in _keys(rows)]
+        if len(known) > before:
+            if len(known) - before < len(rows):
+                new = _firsts(places, before)
+                rows, scores, tells = rows[new], scores[new], tells[new]
+            self._parts.append((rows, scores, tells))
+            self.most = max(self.most, float(scores.max()))
             self.__dict__.pop("_table", None)
         return places
 
@@ -229,6 +233,12 @@ def _keys(rows: Codes) -> list[bytes]:
     rows = np.ascontiguousarray(rows)
     keys: list[Any] = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel().tolist()
     return keys
+
+
+def _firsts(places: list[int], before: int) -> Numbers:
+    """Where a place from `before` on comes for the first time; new ones come in rising order."""
+    highest = np.maximum.accumulate([before - 1, *places])
+    return np.flatnonzero(np.diff(highest))
 
 
 def _by_role(codes: Codes, role: int) -> Codes:

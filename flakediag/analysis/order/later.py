@@ -6,8 +6,10 @@ candidates, what holds of a set of them is told by logical ands, and counted 64 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,60 +18,70 @@ from numpy.typing import NDArray
 from flakediag.analysis.order.writers import Places
 
 _WORD = 64
-_FEW = 1 << 15  # of fewer rows than this, products of counts fit into 32 bits
 _BYTE = (1 << np.arange(8)).astype(np.uint8)
 _REMEMBERED = 1 << 25  # bytes of tables
 _CELLS = 1 << 22  # rows × candidates that are compared at a time
 _START = -1  # in the place of a writer: the start of the run
 
 Bits = NDArray[np.uint64]
-Counts = NDArray[np.signedinteger]
+Counts = NDArray[np.unsignedinteger[Any]]
 
 
 class Later:
-    """The rows in which each candidate wrote later than a writer: uint64[words, C] for each writer that is asked for.
+    """The rows in which each candidate wrote later than a writer, for each writer that is asked for.
 
-    by_row: [M, C], when each candidate last wrote before each row.
+    tables: [M, C] each, when each candidate of one part last wrote before each row; their numbers go on from part to
+    part.
     """
 
-    def __init__(self, by_row: Places) -> None:
-        self._tables = [by_row]
-        self._known: dict[int, list[Bits]] = {}
+    def __init__(self, *tables: Places) -> None:
+        self._tables = tables
+        self._firsts = [0, *accumulate(table.shape[1] for table in tables)]
+        self._known: dict[tuple[int, int], Bits] = {}
+        self._bytes = 0
 
     def with_more(self, by_row: Places) -> Later:
-        """The same with more candidates behind those of before."""
-        more = Later(by_row)
-        more._tables = [*self._tables, by_row]
-        more._known = {writer: list(parts) for writer, parts in self._known.items()}
+        """The same with one more part."""
+        more = Later(*self._tables, by_row)
+        more._known, more._bytes = dict(self._known), self._bytes
         return more
 
-    @property
-    def ran(self) -> Bits:
-        """The rows before which each candidate ran at all."""
-        return self._than(_START)
+    def ran(self, part: int = 0) -> Bits:
+        """uint64[words, C]: the rows before which each candidate of a part ran at all."""
+        return self._than(_START, part)
 
-    def than_all(self, writers: Sequence[int]) -> Bits:
-        """The rows in which each candidate wrote, and later than each of these."""
-        return reduce(np.bitwise_and, [self._than(writer) for writer in writers], self.ran)
+    def than_all(self, writers: Sequence[int], part: int = 0) -> Bits:
+        """uint64[words, C]: the rows in which each candidate of a part wrote, and later than each of these."""
+        return reduce(np.bitwise_and, [self._than(writer, part) for writer in writers or (_START,)])
 
-    def _than(self, writer: int) -> Bits:
-        parts = self._known.pop(writer, [])
-        if len(parts) < len(self._tables):
-            last = self._wrote(writer)[:, None]
-            parts += [_greater(table, last) for table in self._tables[len(parts) :]]
-        while self._known and sum(part.nbytes for part in parts) * (len(self._known) + 1) > _REMEMBERED:
-            del self._known[next(iter(self._known))]  # what was asked for longest ago
-        self._known[writer] = parts
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    def rows(self, candidate: int, writers: Sequence[int]) -> int:
+        """The rows, a bit for each, in which one candidate wrote, and later than each of these."""
+        part = bisect_right(self._firsts, candidate) - 1
+        place, found = candidate - self._firsts[part], -1
+        for writer in writers or (_START,):
+            known = self._known.get((part, writer))
+            if known is None:
+                known, column = bits_of(self._wrote(candidate) > self._wrote(writer))[:, None], 0
+            else:
+                column = place
+            found &= int(known[0, column]) if len(known) == 1 else int.from_bytes(known[:, column].tobytes(), "little")
+        return found
+
+    def _than(self, writer: int, part: int) -> Bits:
+        found = self._known.pop((part, writer), None)
+        if found is None:
+            found = _greater(self._tables[part], self._wrote(writer)[:, None])
+            self._bytes += found.nbytes
+        while self._known and self._bytes > _REMEMBERED:
+            self._bytes -= self._known.pop(next(iter(self._known))).nbytes  # what was asked for longest ago
+        self._known[part, writer] = found
+        return found
 
     def _wrote(self, writer: int) -> Places:
         if writer == _START:
             return np.full(len(self._tables[0]), _START, dtype=self._tables[0].dtype)
-        for table in self._tables:
-            if writer < table.shape[1]:
-                break
-            writer -= table.shape[1]
-        wrote: Places = table[:, writer]
+        part = bisect_right(self._firsts, writer) - 1
+        wrote: Places = self._tables[part][:, writer - self._firsts[part]]
         return wrote
 
 
@@ -102,11 +114,24 @@ def _greater(table: Places, last: Places) -> Bits:
     return found
 
 
-def counted(bits: Bits, rows: Bits, count: int) -> Counts:
-    """[L, C]: how many rows there are, of L tables uint64[L, words, C] in the rows uint64[L, words]; count: M."""
-    ones = _ones(bits & rows[:, :, None])
-    kind = np.int32 if count < _FEW else np.int64
-    return ones[:, 0].astype(kind) if ones.shape[1] == 1 else np.add.reduce(ones, axis=1, dtype=kind)
+def number_of(rows: NDArray[np.bool_]) -> int:
+    """A bit for each of bool[M]."""
+    return int.from_bytes(np.packbits(rows, bitorder="little").tobytes(), "little")
+
+
+def words_of(rows: Sequence[int], count: int) -> Bits:
+    """uint64[L, words] of L numbers with a bit for each of M rows; count: M."""
+    size = 8 * -(-count // _WORD)
+    return np.frombuffer(b"".join(one.to_bytes(size, "little") for one in rows), dtype="<u8").reshape(len(rows), -1)
+
+
+def counted(bits: Bits, rows: Bits, room: Bits | None = None) -> Counts:
+    """[L, C]: how many rows there are, of L tables uint64[L, words, C] in the rows uint64[L, words].
+
+    As small numbers as will do. room: as large as the tables, to be written over.
+    """
+    ones, kind = _ones(np.bitwise_and(bits, rows[:, :, None], out=room)), np.min_scalar_type(_WORD * rows.shape[1])
+    return ones[:, 0].astype(kind, copy=False) if ones.shape[1] == 1 else np.add.reduce(ones, axis=1, dtype=kind)
 
 
 def _ones_by_halves(bits: Bits) -> NDArray[np.unsignedinteger[Any]]:

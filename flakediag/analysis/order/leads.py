@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,44 +12,64 @@ from flakediag.analysis.order.marginal import Doubles
 
 _TIES = 4  # as many candidates as asked for are kept, where the last of them tie
 _BLOCKS = 3  # times as many candidates as asked for: so many parts the bound of the largest scores is told from
+_SMALL = 1 << 13
 
 Numbers = NDArray[np.intp]
 
 
 class Leads(NamedTuple):
-    """Scores of some places of some lines, line by line."""
+    """Some places of some lines, line by line, with what they are ranked by, and what else is to be known of them."""
 
     line: Numbers
     place: Numbers
     scores: Doubles
+    others: Doubles
 
-    @property
-    def of_first(self) -> Doubles:
-        """The first score of each one's line."""
-        return self.scores[np.searchsorted(self.line, self.line)]
-
-    @property
-    def rank(self) -> Numbers:
-        """The place of each within its line."""
-        rank: Numbers = np.arange(len(self.line)) - np.searchsorted(self.line, self.line)
-        return rank
-
-    def only(self, kept: NDArray[np.bool_] | Numbers) -> Leads:
-        return Leads(self.line[kept], self.place[kept], self.scores[kept])
+    def only(self, kept: NDArray[np.bool_] | Numbers | slice) -> Leads:
+        return Leads(self.line[kept], self.place[kept], self.scores[kept], self.others[kept])
 
     def sorted(self) -> Leads:
         """Line by line the best first, those with lower places before their ties, without minus infinity."""
-        finite = self.only(self.scores > -np.inf)
-        order = np.argsort(-finite.scores, kind="stable")
-        return finite.only(order[np.argsort(finite.line[order].astype(np.int16), kind="stable")])
+        finite = self.scores > -np.inf
+        leads = self if finite.all() else self.only(finite)
+        return leads.only(np.lexsort((-leads.scores, leads.line)))
+
+    def bounds(self, lines: int) -> Numbers:
+        """[lines + 1]: where each line starts, and the end."""
+        bounds: Numbers = np.searchsorted(self.line, np.arange(lines + 1))
+        return bounds
+
+    def lines(self, start: int, count: int, new: int) -> Leads:
+        """Some lines, with the numbers from `new` on."""
+        found = self.only(slice(*np.searchsorted(self.line, [start, start + count]).tolist()))
+        return found._replace(line=found.line + (new - start))
+
+    @staticmethod
+    def joined(parts: Sequence[Leads]) -> Leads:
+        return Leads(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def among_best(scores: NDArray[np.floating], count: int) -> Numbers:
+class LeadsOfOne(NamedTuple):
+    """The lines from one on that belong together, by two scores. least: [lines], what others have to come up to."""
+
+    leads: tuple[Leads, Leads]
+    start: int
+    least: tuple[Doubles, Doubles]
+
+    @property
+    def small(self) -> bool:
+        """Whether it is worth the memory: where very many tie, the lines are long."""
+        return sum(len(leads.line) for leads in self.leads) < _SMALL
+
+
+def among_best(scores: NDArray[np.floating], count: int, least: Doubles | None = None) -> Numbers:
     """The places in scores [L, C], flat, that may be among the `count` largest of their line; few others.
 
-    Scores of single precision may be off by their rounding.
+    Scores of single precision may be off by their rounding. least: [L], what they have to come up to in any case.
     """
     bound = _bound(scores, count)
+    if least is not None:
+        bound = np.maximum(bound, least.astype(bound.dtype))
     if scores.dtype != np.float64:
         bound -= np.float32(1e-3) + np.float32(1e-5) * np.abs(bound)
     return np.flatnonzero(scores >= bound[:, None])
@@ -70,31 +91,55 @@ def _bound(scores: NDArray[np.floating], count: int) -> NDArray[np.floating]:
     return bound
 
 
-def largest(leads: Leads, size: int, count: int) -> Leads:
-    """The largest finite scores of each line; more than `count` where the last of them tie.
+def leading(leads: Leads, lines: int, count: int) -> Leads:
+    """Those that are no less than the count-th largest finite score of their line, the best first.
 
-    leads: all that may be, in rising order of their places; size: how many places a line has. Of those that are no less
-    than the count-th, up to four times as many are looked at as they stand, and where a line has fewer finite ones than
-    `count`, so many of all.
+    leads: all that may be, in rising order of the places of equal ones.
     """
     ranked = leads.sorted()
-    lines = int(ranked.line[-1]) + 1 if len(ranked.line) else 0
-    bounds = np.searchsorted(ranked.line, np.arange(lines + 1))
-    many = (np.diff(bounds) >= count) & (size > count)
+    return ranked.only(ranked.scores >= least_of(ranked, lines, count)[ranked.line])
+
+
+def least_of(leads: Leads, lines: int, count: int) -> Doubles:
+    """[lines]: the count-th score of each line; minus infinity where it has fewer."""
+    bounds = leads.bounds(lines)
     least = np.full(lines, -np.inf)
-    least[many] = ranked.scores[bounds[:-1][many] + count - 1]
-    kept = ranked.scores >= least[ranked.line]
-    if size > _TIES * count:
-        kept &= many[ranked.line] | (ranked.place < _TIES * count)
-    for number in np.flatnonzero(many & (np.bincount(ranked.line[kept], minlength=lines) > _TIES * count)):
-        crowd = np.flatnonzero((ranked.line == number) & kept)
-        kept[crowd[ranked.place[crowd] > np.sort(ranked.place[crowd])[_TIES * count - 1]]] = False
-    return ranked.only(kept)
+    many = np.flatnonzero(np.diff(bounds) >= count)
+    least[many] = leads.scores[bounds[many] + count - 1]
+    return least
+
+
+def trimmed(leads: Leads, lines: int, size: int, count: int) -> Leads:
+    """Of the leading ones, those that are looked at, where many tie. size: how many places a line has.
+
+    Up to four times `count` as they stand, and where a line has fewer finite ones than `count`, so many of all.
+    """
+    if size <= _TIES * count:
+        return leads
+    found = np.diff(leads.bounds(lines))
+    few = (found < count)[leads.line]
+    if few.any():
+        leads = leads.only(~few | (leads.place < _TIES * count))
+    for number in np.flatnonzero(found > _TIES * count).tolist():
+        crowd = leads.place[leads.line == number]
+        leads = leads.only((leads.line != number) | (leads.place <= np.sort(crowd)[_TIES * count - 1]))
+    return leads
 
 
 def foremost(scores: Doubles, count: int) -> Leads:
     """The `count` largest finite scores of each line of scores [L, C], those with lower places before their ties."""
     flat = among_best(scores, count)
     line, place = np.divmod(flat, scores.shape[1])
-    ranked = Leads(line, place, scores.ravel()[flat]).sorted()
-    return ranked.only(ranked.rank < count)
+    found = scores.ravel()[flat]
+    return first(Leads(line, place, found, found).sorted(), len(scores), count)
+
+
+def first(leads: Leads, lines: int, count: int) -> Leads:
+    """The first `count` of each line."""
+    return leads.only(rank(leads, lines) < count)
+
+
+def rank(leads: Leads, lines: int) -> Numbers:
+    """The place of each within its line."""
+    rank: Numbers = np.arange(len(leads.line)) - leads.bounds(lines)[leads.line]
+    return rank

@@ -6,6 +6,8 @@ See `fit.py` for what a set of writers is worth.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +85,8 @@ class Search:
         self.fit = fit
         self._scanned: set[Writers] = set()
         self._turned: set[Writers] = set()
-        self._looked_at: dict[Writers, Extensions] = {}
+        self._most: dict[Writers, float] = {}  # what a hypothesis may come to
+        self._looked_at: dict[Writers, Extensions | None] = {}
         self._perfect, self._likeliest = fit.perfect, float(fit.prior.max())
 
     def exchange(self) -> Fit:
@@ -112,23 +115,14 @@ class Search:
         return heard
 
     def _exchange(self, leading: Sequence[Writers]) -> None:
-        flipped = [writers._replace(starts_bad=not writers.starts_bad) for writers in leading]
-        splits = self._splits(flipped)
         steps = [[*(writers.without(candidate) for candidate in writers.all), writers] for writers in leading]
         ahead = [base for bases in steps for base in bases]
-        for writers, flip, split, bases in zip(leading, flipped, splits, steps, strict=True):
-            self.fit.score(flip, split)
+        for writers, bases in zip(leading, steps, strict=True):
+            self.fit.score(writers._replace(starts_bad=not writers.starts_bad))
             for base in bases:
                 self._extend(base, ahead)
                 ahead = ahead[1:]
             self._turn(writers)
-
-    def _splits(self, hypotheses: Sequence[Writers]) -> list[tuple[int, int]]:
-        """The failures, and the rows, that each of these expects to fail."""
-        if not hypotheses:
-            return []
-        last_bad, last_good = self.fit.lasts(hypotheses)
-        return self.fit.counts(last_bad > last_good)
 
     def _extend(self, base: Writers, ahead: Sequence[Writers]) -> list[tuple[Numbers, Doubles]]:
         """Every candidate as one more writer; the best alternatives are kept.
@@ -141,19 +135,25 @@ class Search:
             some = [one for one in dict.fromkeys(ahead) if self._may_be_extended(one)][: at_a_time(self.fit)]
             self._looked_at = dict(zip(some, extensions(self.fit, some), strict=True))
         self._scanned.add(base)
-        return [self._keep(len(base.all) + 1, self._looked_at[base])]
+        found = self._looked_at[base]
+        return [] if found is None else [self._keep(base, found)]
 
     def _may_be_extended(self, base: Writers) -> bool:
         """Whether it was not yet, has room, and may come near the best (if its writer left nothing to explain)."""
         if base in self._scanned or len(base.bad) + len(base.good) >= self.fit.costs.most_writers:
             return False
-        fit = self.fit
-        most = self._perfect + fit.log_prior(base) + self._likeliest + fit.costs.another * bool(base.all)
-        return not (len(fit.found) and most < fit.found.most - _WORTH)
+        most = self._most.get(base)
+        if most is None:
+            fit = self.fit
+            most = self._perfect + fit.log_prior(base) + self._likeliest + fit.costs.another * bool(base.all)
+            self._most[base] = most
+        return not most < self.fit.found.most - _WORTH
 
-    def _keep(self, size: int, found: Extensions) -> tuple[Numbers, Doubles]:
+    def _keep(self, base: Writers, found: Extensions) -> tuple[Numbers, Doubles]:
         places = self.fit.found.add(found.rows, found.scores, found.promise > -np.inf)
-        promised = self.fit.found.promise[size]
+        if found.plain.small:
+            self.fit.known[base] = found.plain
+        promised = self.fit.found.promise[len(base.all) + 1]
         for number in np.flatnonzero(found.promising).tolist():
             promised[places[number]] = float(found.promise[number])
         return found.named
@@ -164,17 +164,14 @@ class Search:
         if base in self._turned or fit.victims < 2 or not base.all:
             return
         self._turned.add(base)
-        tests = sorted(set(fit.rows.tests))
-        last_bad, last_good = fit.lasts([base])
-        nobody = np.maximum(last_bad[0], last_good[0]) < 0
-        starts = fit.starts(base)[nobody]
-        number = np.searchsorted(tests, np.array(fit.rows.tests))[fit.rows.member[nobody]]
-        sign = np.where(starts, -1, 1)
-        k = np.bincount(number, sign * fit.rows.failed[nobody], len(tests)).astype(np.int64)
-        n = np.bincount(number, sign, len(tests)).astype(np.int64)
-        k0, n0 = fit.counts(last_bad > last_good)[0]
-        gains = fit.splits.named(k0 + k, n0 + n) - fit.splits.one(k0, n0)
+        rows = fit.expecting(base)
+        nobody = ~reduce(or_, (fit.later.rows(writer, ()) for writer in base.all))
+        # Where nobody has written, what is expected is how the state starts.
+        more, fewer = ([fit.counts(own & nobody & start) for own in fit.of_tests.values()] for start in (~rows, rows))
+        split = np.array(more) - np.array(fewer) + np.array(fit.counts(rows))
+        gains = fit.splits.named(split[:, 0], split[:, 1]) - fit.splits.one(*fit.counts(rows))
         price = fit.costs.turned - fit.costs.same_start
+        tests = list(fit.of_tests)
         gains += np.where(np.isin(tests, base.turned), -price, price)
         gaining = [test for test, gain in zip(tests, gains.tolist(), strict=True) if gain > 0]
         if gaining:
@@ -227,8 +224,8 @@ def _telling(fit: Fit, among: NDArray[np.bool_], count: int, rows: NDArray[np.bo
     """
     if not len(rows):
         return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    ran = np.broadcast_to(fit.later.ran, (len(rows), *fit.later.ran.shape))
-    k, n = (counted(ran, bits_of(some), len(fit.rows)) for some in (rows & fit.failed, rows))
+    ran = np.broadcast_to(fit.later.ran(), (len(rows), *fit.later.ran().shape))
+    k, n = (counted(ran, bits_of(some)).astype(np.int64) for some in (rows & fit.failed, rows))
     failures, size = (rows & fit.failed).sum(axis=1)[:, None], rows.sum(axis=1)[:, None]
     worth = at_any_rates(k, n, failures, size) + fit.prior
     worth[~among | (n == 0) | (n == size)] = -np.inf

@@ -55,6 +55,17 @@ class Splits:
         return named, promise
 
     @cached_property
+    def all(self) -> tuple[Doubles, Doubles]:
+        """As `both`, of all that can be: at k × (passes + 1) + n - k, where `passes` are the rows that did not fail.
+
+        Minus infinity is at the end.
+        """
+        passes = self.rows - self.failures
+        k, passed = np.divmod(np.arange((self.failures + 1) * (passes + 1)), passes + 1)
+        named, promise = self.both(k, k + passed)
+        return np.append(named, -np.inf), np.append(promise, -np.inf)
+
+    @cached_property
     def _named(self) -> Doubles:
         return self._table(*self._priors)
 
