@@ -90,7 +90,8 @@ def _beyond(conn: Connection, project: Project, limits: Limits) -> list[Head]:
         return []
     within, values = ["false"], list[Any]()
     if limits.days is not None:
-        oldest = _before(row[0].astimezone(UTC), limits.days)
+        newest = row[0].astimezone(UTC)
+        oldest = _before(min(newest, limits.now or newest), limits.days)
         within.append("true" if oldest is None else "started_at >= %s")
         values += [] if oldest is None else [oldest]
     if limits.runs is not None:
