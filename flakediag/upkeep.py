@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from flakediag.analysis.renames import proposals
 from flakediag.analysis.signature import signature_of
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, LostHistoryError, UsageError
 from flakediag.history import History, lines, parquet
 from flakediag.history.doctor import examine
 from flakediag.history.portable import FormerName, Portable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # pyarrow
     from flakediag.history.columnar.export import Exported
 
 BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
+READINGS = 10  # of a source to which the connection is lost
 
 
 # --- merge, export, import ---------------------------------------------------------------------------------------
@@ -37,22 +38,28 @@ def merge(db: Location, sources: Sequence[Location], progress: Progress | None =
     """Take the runs of other histories into the one at `db`, which is made where there is none.
 
     One transaction per source: after a crash or a full disk, every source is in it whole or not at all, and merging
-    again completes it. The sources are not changed. Raises `HistoryError` before anything is written where one of
-    them is no history.
+    again completes it. A source on a server to which the connection is lost is read anew. The sources are not changed.
+    Raises `HistoryError` before anything is written where one of them is no history.
     """
     named = [source for source in dict.fromkeys(sources) if not _same(source, db)]
     for source in named:
         with History.source(source):
             pass
-    done = []
-    for source in named:
+    return tuple(_merged(db, source, progress) for source in named)
+
+
+def _merged(db: Location, source: Location, progress: Progress | None, readings: int = READINGS) -> MergedSource:
+    try:
         with (
             History.source(source) as history,
             History.open(db, "write") as target,
             _runs_of(history, shown(source), progress) as runs,
         ):
-            done.append(_absorb(target, shown(source), runs, history.former_names()))
-    return tuple(done)
+            return _absorb(target, shown(source), runs, history.former_names())
+    except LostHistoryError:
+        if readings == 1:
+            raise
+    return _merged(db, source, progress, readings - 1)
 
 
 def export(db: Location, stream: TextIO, progress: Progress | None = None) -> None:

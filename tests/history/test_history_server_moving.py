@@ -10,13 +10,16 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from history_samples import counts_of, everything_in, sound, store, suite, told, window_of
 from private_server import PrivateServer
 
 from flakediag import service, upkeep
+from flakediag.errors import LostHistoryError
 from flakediag.history import History
 from flakediag.history.prune import Limits
+from flakediag.history.server import moving
 from flakediag.location import Location
 from flakediag.model import Scope
 from flakediag.report import document
@@ -103,6 +106,38 @@ def test_a_merge_that_is_killed_midway_has_changed_nothing(address: str, path: P
     upkeep.merge(address, [path])
     assert counts_of(address).runs == 6
     assert sound(address)
+
+
+@pytest.mark.parametrize("lost_for", [1, 5, 99])
+@pytest.mark.parametrize("to_server", [False, True])
+def test_a_merge_whose_source_is_lost_midway_reads_it_anew(
+    server: PrivateServer, path: Path, to_server: bool, lost_for: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = server.new_database(), server.new_database() if to_server else path
+    store(source, *(suite(f"r{n}", hours=n, fails=("test_a",)) for n in range(9)))
+    monkeypatch.setattr(moving, "_AT_ONCE", 3)
+    lost = []
+
+    def lose(done: int, total: int | None, what: str) -> None:
+        if done in (2, 4, 6) and len(lost) < lost_for:  # before the next runs are asked for, or what they hold
+            lost.append(done)
+            with psycopg.connect(source, autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    if lost_for == 99:
+        with pytest.raises(LostHistoryError, match="the connection was lost while runs were read"):
+            upkeep.merge(target, [source], lose)
+        assert len(lost) == upkeep.READINGS
+        assert counts_of(target).runs == 0
+        return
+    (merged,) = upkeep.merge(target, [source], lose)
+    assert len(lost) == lost_for
+    assert (merged.runs, merged.known) == (9, 0)
+    assert told(window_of(target))[:-1] == told(window_of(source))[:-1]  # merge makes the signatures anew
+    assert sound(target)
 
 
 def test_export_and_import_go_through_the_server(address: str, path: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from psycopg import errors
@@ -212,7 +213,8 @@ class ServerHistory(History):
     def portables(self) -> Generator[Portable, None, None]:
         from flakediag.history.server import moving
 
-        yield from self._server.stream(moving.portables)
+        for item in self._server.stream(moving.portables):
+            yield replace(item, load=partial(self._server.within_stream, item.load))
 
     def number_of_runs(self) -> int:
         return self._server.transact(lambda conn: _number(conn, "SELECT count(*) FROM flakediag.runs"))
