@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from history_samples import counts_of, everything_in, sound, store, suite, told, window_of
+from history_samples import counts_of, everything_in, failed, report, sound, store, suite, told, window_of
 from private_server import PrivateServer
 
 from flakediag import service, upkeep
@@ -33,7 +33,7 @@ def ingest(place: Location, archive: Path) -> None:
     service.ingest(place, [archive], service.RunInfo(), now=NOW, environ={})
 
 
-def report(place: Location) -> str:
+def report_of(place: Location) -> str:
     made = document.report(service.report(place, Scope(all_branches=True), now=NOW))
     made.pop("generated_at")
     return json.dumps(made, indent=2)
@@ -47,14 +47,14 @@ def test_a_recording_says_the_same_from_both_engines_and_after_every_move(
     file, back = tmp_path / "file.db", tmp_path / "back.db"
     ingest(file, archive)
     ingest(address, archive)
-    expected = report(file)
+    expected = report_of(file)
     assert json.loads(expected)["history"]["results"] > 0
-    assert report(address) == expected
+    assert report_of(address) == expected
     moved = server.new_database()
     upkeep.merge(moved, [file])
-    assert report(moved) == expected
+    assert report_of(moved) == expected
     upkeep.merge(back, [moved])
-    assert report(back) == expected
+    assert report_of(back) == expected
     assert sound(moved)
     assert [(done.runs, done.replaced) for done in upkeep.merge(moved, [file, back, address])] == [(0, 0)] * 3
 
@@ -152,3 +152,19 @@ def test_export_and_import_go_through_the_server(address: str, path: Path, tmp_p
     with again.open("w") as stream:
         upkeep.export(path, stream)
     assert again.read_text() == lines.read_text()
+
+
+def test_secrets_are_masked_on_the_way_to_the_server_and_nothing_more_on_the_way_back(
+    address: str, path: Path, tmp_path: Path
+) -> None:
+    secret = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    store(path, *(report(f"r{n}", failed("test_a", message=f"refused {secret}"), hours=n) for n in range(3)))
+    (there,) = upkeep.merge(address, [path])
+    assert there.masked == {"github-token": 3}
+    (back,) = upkeep.merge(tmp_path / "back.db", [address])
+    assert back.masked == {}
+    with History.open(tmp_path / "back.db") as one, History.open(address) as other:
+        found = [item.load() for item in one.portables()]
+        assert found == [item.load() for item in other.portables()]
+    assert secret not in str(found) and "refused <redacted:github-token>" in str(found)
+    assert told(window_of(tmp_path / "back.db")) == told(window_of(address))
