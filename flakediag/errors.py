@@ -50,5 +50,9 @@ class NoHistoryError(HistoryError):
     """There is no history yet, or nothing was ever stored in it."""
 
 
+class LostHistoryError(HistoryError):
+    """The connection to a history was lost while it was read. To read it anew may go through."""
+
+
 class OutdatedHistoryError(HistoryError):
     """The history is of an earlier flakediag, and is brought up to date only by who may write."""

@@ -3,56 +3,83 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from flakediag.analysis.renames import proposals
 from flakediag.analysis.signature import signature_of
-from flakediag.errors import HistoryError, UsageError
+from flakediag.errors import HistoryError, LostHistoryError, UsageError
 from flakediag.history import History, lines, parquet
 from flakediag.history.doctor import examine
 from flakediag.history.portable import FormerName, Portable
 from flakediag.history.prune import Limits
+from flakediag.history.pruned import PrunedRun
 from flakediag.history.repair import Salvage
 from flakediag.location import Location, shown
-from flakediag.model import Checkup, Identity, MergedSource, Pruned, Renamed, RenameProposal, Scope
+from flakediag.model import (
+    Checkup,
+    Identity,
+    MergedSource,
+    Pruned,
+    Redaction,
+    Renamed,
+    RenameProposal,
+    Run,
+    RunReport,
+    Scope,
+)
+from flakediag.redact import Redactor
 from flakediag.service import Progress, resolve
 
 if TYPE_CHECKING:  # pyarrow
     from flakediag.history.columnar.export import Exported
 
 BUSY_TIMEOUT = 60.0  # seconds to wait while another process writes
+READINGS = 10  # of a source to which the connection is lost
 
 
 # --- merge, export, import ---------------------------------------------------------------------------------------
 
 
-def merge(db: Location, sources: Sequence[Location], progress: Progress | None = None) -> tuple[MergedSource, ...]:
+def merge(
+    db: Location, sources: Sequence[Location], progress: Progress | None = None, redactor: Redactor | None = None
+) -> tuple[MergedSource, ...]:
     """Take the runs of other histories into the one at `db`, which is made where there is none.
 
+    Secrets that they hold are masked as `ingest` masks them, by the `redactor`, or the usual one where none is given.
+
     One transaction per source: after a crash or a full disk, every source is in it whole or not at all, and merging
-    again completes it. The sources are not changed. Raises `HistoryError` before anything is written where one of
-    them is no history.
+    again completes it. A source on a server to which the connection is lost is read anew. The sources are not changed.
+    Raises `HistoryError` before anything is written where one of them is no history.
     """
     named = [source for source in dict.fromkeys(sources) if not _same(source, db)]
     for source in named:
         with History.source(source):
             pass
-    done = []
-    for source in named:
+    return tuple(_merged(db, source, progress, redactor) for source in named)
+
+
+def _merged(
+    db: Location, source: Location, progress: Progress | None, redactor: Redactor | None, readings: int = READINGS
+) -> MergedSource:
+    try:
         with (
             History.source(source) as history,
             History.open(db, "write") as target,
             _runs_of(history, shown(source), progress) as runs,
         ):
-            done.append(_absorb(target, shown(source), runs, history.former_names()))
-    return tuple(done)
+            return _absorb(target, shown(source), runs, history.former_names(), redactor)
+    except LostHistoryError:
+        if readings == 1:
+            raise
+    return _merged(db, source, progress, redactor, readings - 1)
 
 
 def export(db: Location, stream: TextIO, progress: Progress | None = None) -> None:
@@ -82,8 +109,14 @@ def export_dataset(db: Location, folder: Path, progress: Progress | None = None)
         return export.export(history, folder, signature_of, lambda runs: _told(runs, total, "exporting", progress))
 
 
-def import_(db: Location, stream: Iterable[str], name: str, progress: Progress | None = None) -> MergedSource:
-    """Take the runs of an export into the history at `db`, all or none.
+def import_(
+    db: Location,
+    stream: Iterable[str],
+    name: str,
+    progress: Progress | None = None,
+    redactor: Redactor | None = None,
+) -> MergedSource:
+    """Take the runs of an export into the history at `db`, all or none. Secrets are masked as by `merge`.
 
     Raises `UsageError` that names the line where `stream` is not what `export` writes.
     """
@@ -104,15 +137,18 @@ def import_(db: Location, stream: Iterable[str], name: str, progress: Progress |
                 yield item
 
     with History.open(db, "write") as target:
-        return _absorb(target, name, _told(runs(), None, name, progress), names)
+        return _absorb(target, name, _told(runs(), None, name, progress), names, redactor)
 
 
 def _refused(name: str, number: int, error: lines.LineError) -> UsageError:
     return UsageError(f"{name}:{number}: {error}", "import reads what flakediag export wrote; nothing was stored")
 
 
-def _absorb(target: History, path: str, runs: Iterable[Portable], names: Iterable[FormerName]) -> MergedSource:
-    done = target.absorb(runs, names, signature_of)
+def _absorb(
+    target: History, path: str, runs: Iterable[Portable], names: Iterable[FormerName], redactor: Redactor | None
+) -> MergedSource:
+    masked: Counter[str] = Counter()
+    done = target.absorb(_without_secrets(runs, redactor or Redactor(), masked), names, signature_of)
     return MergedSource(
         path=path,
         runs=done.runs,
@@ -120,7 +156,28 @@ def _absorb(target: History, path: str, runs: Iterable[Portable], names: Iterabl
         known=done.known,
         replaced=done.replaced,
         doubled=done.doubled,
+        masked=dict(masked.most_common()),
     )
+
+
+def _without_secrets(runs: Iterable[Portable], redactor: Redactor, masked: Counter[str]) -> Iterator[Portable]:
+    """The runs as they may be stored. What is masked in those that are loaded, being new, is added to `masked`."""
+
+    def header(run: Run, masked: Counter[str]) -> Run:
+        redacted = redactor.report(RunReport(run=run, results=(), files=()))
+        masked.update(redacted.masked)
+        return redacted.report.run
+
+    def load(item: Portable) -> RunReport | PrunedRun:
+        loaded = item.load()
+        if isinstance(loaded, PrunedRun):
+            return replace(loaded, run=header(loaded.run, masked))
+        redacted = redactor.report(loaded)
+        masked.update(redacted.masked)
+        return redacted.report
+
+    for item in runs:
+        yield replace(item, run=header(item.run, Counter()), load=partial(load, item))
 
 
 @contextmanager
@@ -212,7 +269,7 @@ def _salvage(db: Path, target: Path) -> MergedSource:
     rescue = Salvage(db, BUSY_TIMEOUT)
     try:
         with History.open(target, "write") as history:
-            done = _absorb(history, str(target), rescue.runs(), rescue.names())
+            done = _absorb(history, str(target), rescue.runs(), rescue.names(), Redactor(Redaction.OFF))
     except HistoryError:
         target.unlink(missing_ok=True)  # nothing is in it, and it would stand in the way of the next try
         raise

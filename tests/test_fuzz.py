@@ -154,6 +154,24 @@ def test_what_breaks_is_told(
     assert told in repr(caught.value)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tells the peak of an input by /proc")
+def test_an_input_may_not_take_much_memory_whatever_was_taken_before(
+    contract: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuzz.inputs import Input
+
+    def take(*args: Any, **keywords: Any) -> list[FileReport]:
+        assert len(b"x" * (64 << 20))
+        return []
+
+    take()
+    monkeypatch.setattr("fuzz.contract.read_reports", take)
+    contract.hold(Input((("a.xml", GOOD),)))
+    monkeypatch.setattr("fuzz.contract.MEMORY", 32 << 20)
+    with pytest.raises(AssertionError, match="MiB of memory"):
+        contract.hold(Input((("a.xml", GOOD),)))
+
+
 def test_that_nothing_was_found_is_an_answer(contract: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from fuzz.inputs import Input
 

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "backtests": {*("model", "errors", "analysis", "history", "service", "gates", "owners")},
     "checks": {*("model", "errors", "analysis", "history", "junit", "ci", "service", "redact")},
     "fleet": {"model", "errors", "forks", "analysis", "history", "service", "report_cache"},
-    "upkeep": {"model", "errors", "analysis", "history", "service"},
+    "upkeep": {"model", "errors", "analysis", "history", "service", "redact"},
     "cli": {
         *("model", "errors", "forks", "service", "selftest", "experiments", "checks", "upkeep", "report"),
         *("config", "owners", "ratchet", "gates", "backtests", "quarantine", "redact", "report_cache", "fleet"),

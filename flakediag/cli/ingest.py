@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from flakediag.cli.options import Moment, Session, make_command, pass_session
+from flakediag.cli.options import Moment, Session, make_command, pass_session, redact_options
 from flakediag.cli.output import opened
 from flakediag.cli.progress import progress
 from flakediag.errors import ExitCode
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 @click.option("--run-url", metavar="URL", help="Where to look the run up.")
 @click.option("--started-at", type=Moment(), metavar="TIME", help="When the run started (ISO 8601).")
 @click.option("--project", metavar="NAME", help="The project, where one history holds several.")
-@click.option("--redact", type=click.Choice(["all", "output", "off"]), help="Where to mask secrets (FLAKEDIAG_REDACT).")
-@click.option("--no-redact", "redact", flag_value="off", help="Store everything as it is: --redact off.")
+@redact_options
 @click.option(
     "-f",
     "--format",
@@ -155,7 +154,7 @@ def _unread(file: FileReport | InputFile) -> bool:
 
 
 def _line(summary: IngestSummary) -> str:
-    from flakediag.report.text import listed, plural, visible
+    from flakediag.report.text import listed, masked, plural, visible
 
     parts = [
         plural(summary.runs, "run"),
@@ -170,8 +169,7 @@ def _line(summary: IngestSummary) -> str:
     if refused:
         parts.append(f"{plural(refused, 'file')} refused")
     if summary.masked:
-        kinds = listed([f"{count} {kind}" for kind, count in summary.masked.items()])
-        parts.append(f"{plural(sum(summary.masked.values()), 'secret')} masked ({kinds})")
+        parts.append(masked(summary.masked))
     new = f": {listed([visible(test) for test in summary.new_flaky])}" if summary.new_flaky else ""
     return f"stored {', '.join(parts[:4])}{new}" + "".join(f"; {part}" for part in parts[4:])
 

@@ -278,6 +278,13 @@ def format_option(*names: str) -> Callable[[F], F]:
     )
 
 
+def redact_options(command: F) -> F:
+    """Where to mask secrets in what is stored, to be kept in `session.flags`."""
+    off = click.option("--no-redact", "redact", flag_value="off", help="Store everything as it is: --redact off.")
+    levels = click.Choice(["all", "output", "off"])
+    return click.option("--redact", type=levels, help="Where to mask secrets (FLAKEDIAG_REDACT).")(off(command))
+
+
 def limit_option(default: int | None, text: str) -> Callable[[F], F]:
     return click.option("--limit", type=click.IntRange(min=0), default=default, metavar="N", help=text)
 

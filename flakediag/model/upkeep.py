@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from flakediag.model.results import Identity
@@ -18,7 +19,7 @@ class MergedSource:
 
     `runs` were added, with so many `results`; `known` were there before; `replaced` stored runs gave way to fuller
     ones; `doubled` share report files with a stored run and could not be told apart from it; `lost` could not be read
-    (of a damaged history).
+    (of a damaged history); `masked` are the secrets that were masked in what was stored, by kind.
     """
 
     path: str
@@ -28,6 +29,7 @@ class MergedSource:
     replaced: int
     doubled: int
     lost: int = 0
+    masked: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

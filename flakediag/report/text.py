@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -128,6 +128,12 @@ def listed(items: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`"""
     shown = ", ".join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def masked(secrets: Mapping[str, int]) -> str:
+    """`5 secrets masked (3 password, 2 github-token)`"""
+    kinds = listed([f"{count} {kind}" for kind, count in secrets.items()])
+    return f"{plural(sum(secrets.values()), 'secret')} masked ({kinds})"
 
 
 def commit(text: str | None) -> str:

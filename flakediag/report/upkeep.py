@@ -21,7 +21,7 @@ from flakediag.report import document
 from flakediag.report.document import Document
 from flakediag.report.format import Options
 from flakediag.report.screen import Screen
-from flakediag.report.text import commit, day, iso, number, percent, plural, visible
+from flakediag.report.text import commit, day, iso, masked, number, percent, plural, visible
 
 _STYLE = {CheckupStatus.FINE: "green", CheckupStatus.NOTE: "yellow", CheckupStatus.PROBLEM: "bold red"}
 _REPAIRED = {"references", "totals", "counters"}  # the problems that --repair does away with
@@ -55,6 +55,8 @@ def _taken(merged: MergedSource) -> str:
         parts.append(f"{plural(merged.doubled, 'run')} shares files with a stored one and counts in part twice")
     if merged.lost:
         parts.append(f"{plural(merged.lost, 'run')} could not be read")
+    if merged.masked:
+        parts.append(masked(merged.masked))
     return "; ".join(parts)
 
 

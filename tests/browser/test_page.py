@@ -309,12 +309,17 @@ def test_the_policy_holds_against_a_script_that_got_in(chromium: Any, visit: Any
 def test_five_thousand_flaky_tests_open_within_two_seconds(visit: Any) -> None:
     report = large(5000, 50)
     page = visit(report)
-    ready = [page.evaluate("performance.getEntriesByName('ready')[0].startTime")]
-    for _ in range(2):  # the machine may be busy: the best of three says what the page costs
-        page.reload()
-        page.wait_for_selector("html[data-ready]", state="attached")
-        ready.append(page.evaluate("performance.getEntriesByName('ready')[0].startTime"))
-    assert min(ready) < 2000
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})  # of the processor: others may be busy too
+
+    def worked() -> float:
+        metrics = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
+    before = worked()
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert 0 < worked() - before < 2
     page.fill("#search", "test_case_04999")
     assert shown(page) == [report.tests[-1].id]
     page.click(".tests a")

@@ -13,7 +13,7 @@ import itertools
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -70,7 +70,9 @@ class LesserServer(PrivateServer):
 
 
 @contextlib.contextmanager
-def lesser_server(behind: PrivateServer, front: Path) -> Iterator[LesserServer]:
+def lesser_server(
+    behind: PrivateServer, front: Path, refused: Mapping[str, Refusal] = REFUSED
+) -> Iterator[LesserServer]:
     """Stands in front of a running server, with a socket in the folder `front`. Nobody waits long to repeat."""
     fates = itertools.cycle(_FATES)
     with socket.socket(socket.AF_UNIX) as listener, patch.object(connecting, "_FIRST_PAUSE", 0.002):
@@ -81,14 +83,14 @@ def lesser_server(behind: PrivateServer, front: Path) -> Iterator[LesserServer]:
             with contextlib.suppress(OSError):  # closed: the end
                 while True:
                     client, _ = listener.accept()
-                    threading.Thread(target=_serve, args=(client, behind, fates), daemon=True).start()
+                    threading.Thread(target=_serve, args=(client, behind, fates, refused), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield LesserServer(**{**vars(behind), "front": front})
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _serve(client: socket.socket, behind: PrivateServer, fates: Iterator[str]) -> None:
+def _serve(client: socket.socket, behind: PrivateServer, fates: Iterator[str], refused: Mapping[str, Refusal]) -> None:
     """One connection, until either side ends it; closed at once where there is nobody behind."""
     with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError, EOFError):
         server.connect(str(behind.folder / f".s.PGSQL.{behind.port}"))
@@ -96,7 +98,7 @@ def _serve(client: socket.socket, behind: PrivateServer, fates: Iterator[str]) -
         start += _exactly(client, int.from_bytes(start, "big") - 4)
         server.sendall(start)
         if b"application_name\0flakediag\0" in start:
-            censor = _Censor(client, server, fates)
+            censor = _Censor(client, server, fates, refused)
             answers = threading.Thread(target=censor.answers, daemon=True)
             questions = censor.questions
         else:
@@ -110,10 +112,13 @@ def _serve(client: socket.socket, behind: PrivateServer, fates: Iterator[str]) -
 class _Censor:
     """What stands between one connection's two ends."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, fates: Iterator[str]) -> None:
+    def __init__(
+        self, client: socket.socket, server: socket.socket, fates: Iterator[str], refused: Mapping[str, Refusal]
+    ) -> None:
         self._client = client
         self._server = server
         self._fates = fates
+        self._refused = refused
         self._refusals: dict[bytes, Refusal] = {}  # by the word that stands for the statement
         self._commit: str | None = None  # the fate of the one that is under way
         self._in_transaction = False
@@ -131,7 +136,7 @@ class _Censor:
     def _said(self, statement: bytes) -> bytes:
         """What to say instead: the same, where it is known here."""
         text = statement.decode().strip()
-        for pattern, refusal in REFUSED.items():
+        for pattern, refusal in self._refused.items():
             if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
                 word = f"refused_{len(self._refusals)}".encode()
                 self._refusals[word] = refusal

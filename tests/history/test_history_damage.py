@@ -14,6 +14,7 @@ from history_samples import NOON, everything_in, store, suite
 from flakediag import service, upkeep
 from flakediag.errors import HistoryError, UserError
 from flakediag.history import History, schema
+from flakediag.location import Location
 from flakediag.model import Scope
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -129,12 +130,12 @@ def test_a_history_that_a_newer_flakediag_has_changed_meanwhile_is_told_as_such(
         assert everything_in(history) == before
 
 
-def test_one_wrong_clock_does_not_let_the_other_runs_go(path: Path) -> None:
+def test_one_wrong_clock_does_not_let_the_other_runs_go(place: Location) -> None:
     ahead = (datetime(2099, 1, 1, tzinfo=UTC) - NOON).total_seconds() / 3600
     now = datetime(2024, 5, 10, tzinfo=UTC)
-    store(path, *(suite(f"r{n}", hours=24 * n) for n in range(5)), suite("ahead", hours=ahead))
-    pruned = upkeep.prune(path, keep_days=30, keep_runs=None, now=now, dry_run=False, window=Scope())
+    store(place, *(suite(f"r{n}", hours=24 * n) for n in range(5)), suite("ahead", hours=ahead))
+    pruned = upkeep.prune(place, keep_days=30, keep_runs=None, now=now, dry_run=False, window=Scope())
     assert pruned.runs == 0
-    (note,) = [note for note in service.report(path, Scope(), now=now).notes if "later than now" in note]
+    (note,) = [note for note in service.report(place, Scope(), now=now).notes if "later than now" in note]
     assert "2099-01-01" in note
-    assert not [n for n in service.report(path, Scope(), now=datetime(2100, 1, 1, tzinfo=UTC)).notes if "later" in n]
+    assert not [n for n in service.report(place, Scope(), now=datetime(2100, 1, 1, tzinfo=UTC)).notes if "later" in n]

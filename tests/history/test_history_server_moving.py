@@ -10,13 +10,16 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
-from history_samples import counts_of, everything_in, sound, store, suite, told, window_of
+from history_samples import counts_of, everything_in, failed, report, sound, store, suite, told, window_of
 from private_server import PrivateServer
 
 from flakediag import service, upkeep
+from flakediag.errors import LostHistoryError
 from flakediag.history import History
 from flakediag.history.prune import Limits
+from flakediag.history.server import moving
 from flakediag.location import Location
 from flakediag.model import Scope
 from flakediag.report import document
@@ -30,7 +33,7 @@ def ingest(place: Location, archive: Path) -> None:
     service.ingest(place, [archive], service.RunInfo(), now=NOW, environ={})
 
 
-def report(place: Location) -> str:
+def report_of(place: Location) -> str:
     made = document.report(service.report(place, Scope(all_branches=True), now=NOW))
     made.pop("generated_at")
     return json.dumps(made, indent=2)
@@ -44,14 +47,14 @@ def test_a_recording_says_the_same_from_both_engines_and_after_every_move(
     file, back = tmp_path / "file.db", tmp_path / "back.db"
     ingest(file, archive)
     ingest(address, archive)
-    expected = report(file)
+    expected = report_of(file)
     assert json.loads(expected)["history"]["results"] > 0
-    assert report(address) == expected
+    assert report_of(address) == expected
     moved = server.new_database()
     upkeep.merge(moved, [file])
-    assert report(moved) == expected
+    assert report_of(moved) == expected
     upkeep.merge(back, [moved])
-    assert report(back) == expected
+    assert report_of(back) == expected
     assert sound(moved)
     assert [(done.runs, done.replaced) for done in upkeep.merge(moved, [file, back, address])] == [(0, 0)] * 3
 
@@ -105,6 +108,38 @@ def test_a_merge_that_is_killed_midway_has_changed_nothing(address: str, path: P
     assert sound(address)
 
 
+@pytest.mark.parametrize("lost_for", [1, 5, 99])
+@pytest.mark.parametrize("to_server", [False, True])
+def test_a_merge_whose_source_is_lost_midway_reads_it_anew(
+    server: PrivateServer, path: Path, to_server: bool, lost_for: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = server.new_database(), server.new_database() if to_server else path
+    store(source, *(suite(f"r{n}", hours=n, fails=("test_a",)) for n in range(9)))
+    monkeypatch.setattr(moving, "_AT_ONCE", 3)
+    lost = []
+
+    def lose(done: int, total: int | None, what: str) -> None:
+        if done in (2, 4, 6) and len(lost) < lost_for:  # before the next runs are asked for, or what they hold
+            lost.append(done)
+            with psycopg.connect(source, autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    if lost_for == 99:
+        with pytest.raises(LostHistoryError, match="the connection was lost while runs were read"):
+            upkeep.merge(target, [source], lose)
+        assert len(lost) == upkeep.READINGS
+        assert counts_of(target).runs == 0
+        return
+    (merged,) = upkeep.merge(target, [source], lose)
+    assert len(lost) == lost_for
+    assert (merged.runs, merged.known) == (9, 0)
+    assert told(window_of(target))[:-1] == told(window_of(source))[:-1]  # merge makes the signatures anew
+    assert sound(target)
+
+
 def test_export_and_import_go_through_the_server(address: str, path: Path, tmp_path: Path) -> None:
     store(address, *(suite(f"r{n}", hours=n, fails=("test_b",)) for n in range(3)))
     lines = tmp_path / "lines"
@@ -117,3 +152,19 @@ def test_export_and_import_go_through_the_server(address: str, path: Path, tmp_p
     with again.open("w") as stream:
         upkeep.export(path, stream)
     assert again.read_text() == lines.read_text()
+
+
+def test_secrets_are_masked_on_the_way_to_the_server_and_nothing_more_on_the_way_back(
+    address: str, path: Path, tmp_path: Path
+) -> None:
+    secret = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    store(path, *(report(f"r{n}", failed("test_a", message=f"refused {secret}"), hours=n) for n in range(3)))
+    (there,) = upkeep.merge(address, [path])
+    assert there.masked == {"github-token": 3}
+    (back,) = upkeep.merge(tmp_path / "back.db", [address])
+    assert back.masked == {}
+    with History.open(tmp_path / "back.db") as one, History.open(address) as other:
+        found = [item.load() for item in one.portables()]
+        assert found == [item.load() for item in other.portables()]
+    assert secret not in str(found) and "refused <redacted:github-token>" in str(found)
+    assert told(window_of(tmp_path / "back.db")) == told(window_of(address))

@@ -7,16 +7,19 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
 from history_samples import counts_of, failed, passed, report, sound, store, suite, told, window_of
+from lesser_server import REFUSED, lesser_server
 from private_server import PrivateServer
 
 from flakediag.errors import HistoryError
 from flakediag.history import History
 from flakediag.history.prune import Limits
 from flakediag.history.server import locks, partitions, rows, schema
+from flakediag.history.server.connecting import Connection
 from flakediag.model import RunReport
 
 SERVER = Path(schema.__file__).parent
@@ -180,6 +183,44 @@ def test_a_month_of_which_nothing_stays_is_dropped_whole(
     assert partitions_of(address) == {0, this_month}
     assert window_of(address).shape == (1, 2)
     assert sound(address)
+
+
+def test_a_prune_that_breaks_off_in_the_middle_of_a_month_has_kept_its_sums_and_is_completed(
+    postgresql: PrivateServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With partitions that are gone once they are dropped, whatever becomes of the transaction."""
+    knows_partitions = {pattern: refusal for pattern, refusal in REFUSED.items() if "PARTITION" not in pattern}
+    original = partitions.drop
+
+    def drop(conn: Connection, months: list[int]) -> None:
+        with psycopg.connect(address) as other:
+            assert other.execute("SELECT count(*) FROM flakediag.pruned_runs").fetchone() == (2,)
+        with monkeypatch.context() as patch:
+            patch.setattr(partitions, "BY_MONTH", partitions.BY_MONTH[1:])
+            original(conn, months[:1])
+        raise HistoryError("the machine is gone")
+
+    with TemporaryDirectory(prefix="lesser-") as front, lesser_server(postgresql, Path(front), knows_partitions):
+        behind = postgresql.new_database()
+        History.open(behind, "write").close()
+        with psycopg.connect(behind) as conn:
+            for month in (202405, 202406):
+                partitions.make(conn, month)
+        store(behind, *monthly(3))
+        address = behind.replace(str(postgresql.folder), front)
+        with History.open(address, "write") as history:
+            with monkeypatch.context() as patch, pytest.raises(HistoryError, match="the machine is gone"):
+                patch.setattr(partitions, "drop", drop)
+                history.prune(Limits(days=None, runs=1), NOW)
+            assert partitions_of(address) >= {202405, 202406}
+            assert history.prune(Limits(days=None, runs=1), NOW).runs == 0
+        assert not partitions_of(address) & {202405, 202406}
+        store(path, *monthly(3))
+        with History.open(path, "write") as history, History.open(address) as other:
+            history.prune(Limits(days=None, runs=1), NOW)
+            assert [item.load() for item in other.portables()] == [item.load() for item in history.portables()]
+            assert other.counts()[:6] == history.counts()[:6]
+        assert sound(address)
 
 
 def test_a_month_whose_runs_came_before_its_partition_stays_where_it_is(postgresql: PrivateServer) -> None:

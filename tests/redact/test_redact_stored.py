@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
-from flakediag import checks, service
+from flakediag import checks, service, upkeep
 from flakediag.ci import CiInfo
 from flakediag.cli.app import app
 from flakediag.history import History
-from flakediag.model import IngestSummary, Redaction, Scope
+from flakediag.history.pruned import PrunedRun
+from flakediag.model import IngestSummary, Redaction, RunReport, Scope
 from flakediag.redact import Redactor
 
 NOW = datetime(2026, 3, 30, tzinfo=UTC)
@@ -119,3 +121,74 @@ def test_what_ingest_says(tmp_path: Path, arguments: tuple[str, ...], toml: str,
 
     assert run("one.db").endswith(said)
     assert sum(json.loads(run("two.db", "--format", "json"))["masked"].values()) == masked
+
+
+# --- what an older history holds ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unmasked(tmp_path: Path) -> Path:
+    """A history that was written without masks, with secrets in failures, an earlier attempt, a property and a URL;
+    the oldest run is pruned."""
+    db = tmp_path / "unmasked.db"
+    paths = [str(write_report(tmp_path, day, TOKENS[day % 2])) for day in (3, 4, 5)]
+    info = service.RunInfo(commit="c" * 40, branch="main", url=f"https://ci:{TOKENS[0]}@ci.example.org/1")
+    service.ingest(db, paths, info, now=NOW, environ={}, redactor=Redactor(Redaction.OFF))
+    upkeep.prune(db, keep_days=None, keep_runs=2, now=NOW, dry_run=False, window=Scope())
+    return db
+
+
+def moved(source: Path, target: Path, verb: str, *arguments: str) -> dict[str, Any]:
+    """What the command says, as JSON."""
+    words = ["--config", str(target.with_suffix(".toml")), "--db", str(target), verb, "--format", "json", *arguments]
+    target.with_suffix(".toml").touch()
+    if verb == "import":
+        with source.with_suffix(".jsonl").open("w") as stream:
+            upkeep.export(source, stream)
+    done = CliRunner().invoke(app, [*words, str(source if verb == "merge" else source.with_suffix(".jsonl"))])
+    assert done.exit_code == 0, done.output
+    [said] = json.loads(done.stdout)["sources"]
+    return cast(dict[str, Any], said)
+
+
+def contents(db: Path) -> list[RunReport | PrunedRun]:
+    with History.open(db) as opened, closing(opened.portables()) as portables:
+        return [item.load() for item in portables]
+
+
+@pytest.mark.parametrize("verb", ["merge", "import"])
+def test_what_is_moved_is_masked_as_if_it_were_ingested_now(tmp_path: Path, unmasked: Path, verb: str) -> None:
+    target, ingested = tmp_path / "target.db", tmp_path / "ingested.db"
+    said = moved(unmasked, target, verb)
+    assert (said["runs"], said["masked"]) == (3, {"github-token": 7, "password": 2})
+    assert not any(secret in str(contents(target)) for secret in (*TOKENS, "hunter2"))
+    paths = [str(tmp_path / f"run-{day:02}.xml") for day in (3, 4, 5)]
+    info = service.RunInfo(commit="c" * 40, branch="main", url=f"https://ci:{TOKENS[0]}@ci.example.org/1")
+    service.ingest(ingested, paths, info, now=NOW, environ={})
+    upkeep.prune(ingested, keep_days=None, keep_runs=2, now=NOW, dry_run=False, window=Scope())
+    assert contents(target) == contents(ingested)
+    signatures = [
+        {s.text for s in service.show(db, "test_login", Scope(), now=NOW).signatures} for db in (target, ingested)
+    ]
+    assert signatures[0] == signatures[1] == {"AssertionError: no access with <redacted:github-token>"}
+
+
+@pytest.mark.parametrize("verb", ["merge", "import"])
+def test_what_is_masked_or_known_already_is_not_counted(tmp_path: Path, unmasked: Path, verb: str) -> None:
+    moved(unmasked, tmp_path / "target.db", verb)
+    assert moved(unmasked, tmp_path / "target.db", verb)["masked"] == {}
+    assert moved(tmp_path / "target.db", tmp_path / "again.db", verb)["masked"] == {}
+    assert contents(tmp_path / "again.db") == contents(tmp_path / "target.db")
+
+
+@pytest.mark.parametrize("verb", ["merge", "import"])
+def test_it_can_be_moved_as_it_is(tmp_path: Path, unmasked: Path, verb: str) -> None:
+    assert moved(unmasked, tmp_path / "target.db", verb, "--no-redact")["masked"] == {}
+    assert contents(tmp_path / "target.db") == contents(unmasked)
+
+
+def test_a_header_that_says_more_brings_no_secret(tmp_path: Path, unmasked: Path) -> None:
+    target = tmp_path / "target.db"
+    service.ingest(target, [str(tmp_path / "run-05.xml")], service.RunInfo(), now=NOW, environ={})
+    assert moved(unmasked, target, "merge")["known"] == 1
+    assert all(run.run.url == "https://ci:<redacted:github-token>@ci.example.org/1" for run in contents(target))

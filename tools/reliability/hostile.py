@@ -218,8 +218,8 @@ def described(outcomes: list[Outcome]) -> str:
     good = sum("the good file was not stored" not in outcome.wrong for outcome in outcomes)
     return (
         f"Each was named beside one good file, which was stored {good} times of {len(outcomes)}. Memory and time are "
-        "of the whole process `flakediag ingest`, which takes about 45 MB and half a second for the good file alone. "
-        "A socket on loopback waited for whoever would fetch something: nobody came.\n\n"
+        "of the whole process `flakediag ingest`, which takes about 25 MB and a quarter of a second for the good file "
+        "alone. A socket on loopback waited for whoever would fetch something: nobody came.\n\n"
         + table(("input", "size", "memory", "CPU", "time", "exit", "what it says"), rows)
     )
 

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from flakediag.errors import HistoryError
+from flakediag.errors import HistoryError, LostHistoryError
 from flakediag.location import shown
 
 
@@ -116,7 +116,7 @@ def explained(error: Exception, name: str, patience: float) -> Exception:
             f"{name}: others store the same runs again and again (tried for {patience:g} s)",
             hint="nothing was stored; repeat it later",
         )
-    said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = _first_line(error)
     if isinstance(error, errors.InsufficientPrivilege):
         return HistoryError(
             f"{name}: this role may not do that: {said}",
@@ -137,6 +137,17 @@ def explained(error: Exception, name: str, patience: float) -> Exception:
             hint="nothing was stored, or all of it was; to repeat it doubles nothing",
         )
     return HistoryError(f"{name}: the server refuses: {said}")
+
+
+def lost(error: psycopg.Error, name: str) -> LostHistoryError:
+    """What to tell of a connection that was lost when a part of what was asked for had come."""
+    return LostHistoryError(
+        f"{name}: the connection was lost while runs were read: {_first_line(error)}", hint="repeat it"
+    )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _said(error: psycopg.Error, address: str) -> str:

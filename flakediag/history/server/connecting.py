@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from flakediag.errors import HistoryError
-from flakediag.history.server.complaints import explained, of_connecting, passes
+from flakediag.history.server.complaints import explained, lost, of_connecting, passes
 from flakediag.location import shown
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -72,7 +72,10 @@ class Server:
         return self._repeated(lambda: work(self._connected()))
 
     def stream(self, read: Callable[[Connection], Iterator[_T]]) -> Iterator[_T]:
-        """What `read` gives, one after the other, all of one state. It is begun anew until it has given something."""
+        """What `read` gives, one after the other, all of one state. It is begun anew until it has given something.
+
+        Raises `LostHistoryError` where the connection is lost after that.
+        """
         pauses = self._pauses(self._patience)
         while True:
             given = ended = False
@@ -86,8 +89,20 @@ class Server:
             except psycopg.Error as error:
                 if ended and passes(error):
                     return  # nothing was changed, so that it does not matter how the transaction ends
-                if given or not passes(error) or not next(pauses, False):
+                if given:
+                    raise self._lost(error) from error
+                if not passes(error) or not next(pauses, False):
                     raise self._told(error) from error
+
+    def within_stream(self, read: Callable[[], _T]) -> _T:
+        """What `read` gives, which asks in the state that a stream gives."""
+        try:
+            return read()
+        except psycopg.Error as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: psycopg.Error) -> Exception:
+        return lost(error, self.name) if passes(error) else self._told(error)
 
     def _repeated(self, once: Callable[[], _T]) -> _T:
         pauses = self._pauses(self._patience)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from psycopg import errors
@@ -211,7 +213,8 @@ class ServerHistory(History):
     def portables(self) -> Generator[Portable, None, None]:
         from flakediag.history.server import moving
 
-        yield from self._server.stream(moving.portables)
+        for item in self._server.stream(moving.portables):
+            yield replace(item, load=partial(self._server.within_stream, item.load))
 
     def number_of_runs(self) -> int:
         return self._server.transact(lambda conn: _number(conn, "SELECT count(*) FROM flakediag.runs"))
@@ -246,13 +249,19 @@ class ServerHistory(History):
         if dry_run:
             return self._server.transact(lambda conn: pruning.prune(conn, limits, now, dry_run=True))
         tries: list[Dropped] = []
+        swept: list[int] = []
 
+        # Where nothing is left to do, the last try has done it, and only its answer was lost.
         def prune(conn: Connection) -> Dropped:
             tries.append(pruning.prune(conn, limits, now, dry_run=False))
-            # Where nothing is left to do, the last try has done it, and only its answer was lost.
             return max(tries, key=lambda dropped: dropped.runs)
 
-        return self._server.transact(prune, WRITE)
+        def sweep(conn: Connection) -> int:
+            swept.append(pruning.sweep(conn, now))
+            return max(swept)
+
+        dropped = self._server.transact(prune, WRITE)
+        return replace(dropped, details=self._server.transact(sweep, WRITE))
 
     def compact(self) -> None:
         for name in (*partitions.BY_MONTH, "runs", "files"):

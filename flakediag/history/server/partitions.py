@@ -77,7 +77,7 @@ def made(conn: Connection) -> frozenset[int]:
 
 
 def drop(conn: Connection, months: Iterable[int]) -> None:
-    """Drop the partitions of these months with everything in them."""
+    """Drop the partitions of these months with everything in them; that of the results last: by it they are found."""
     for month in months:
-        for name in BY_MONTH:
+        for name in reversed(BY_MONTH):
             conn.execute(f"DROP TABLE IF EXISTS flakediag.{name}_{month}")

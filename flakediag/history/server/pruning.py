@@ -1,4 +1,9 @@
-"""Dropping the results of old runs, and taking whole runs out. Needs a role that owns the tables."""
+"""Dropping the results of old runs, and taking whole runs out. Needs a role that owns the tables.
+
+Pruning is two transactions: the first keeps the sums of the runs, from where on they count as pruned; the second sweeps
+away whatever pruned runs have left. So a prune that breaks off loses nothing, not even where a partition is dropped at
+once whatever becomes of the transaction, and the next one completes it.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +41,15 @@ DELETE FROM flakediag.details d WHERE project = %(project)s AND month = ANY(%(mo
 )
 """
 _DETAILS = "SELECT count(DISTINCT detail) FROM flakediag.details"
+_LEFT = """
+SELECT project, run, month FROM flakediag.run_results JOIN flakediag.pruned_runs USING (project, run)
+ORDER BY project, run
+"""
 
 
 def prune(conn: Connection, limits: Limits, now: datetime, *, dry_run: bool) -> Dropped:
-    """Drop the results of the runs beyond the limits, within the transaction that the caller holds."""
+    """Keep the sums of the runs beyond the limits, in place of their results, within the transaction that the caller
+    holds. What it says of `details` is 0: that is known when they are swept away."""
     if not dry_run:
         locks.take(conn, locks.CONTENT)
     gone = {project: _beyond(conn, project, limits) for project in reading.projects(conn)}
@@ -49,17 +59,16 @@ def prune(conn: Connection, limits: Limits, now: datetime, *, dry_run: bool) -> 
     for project, heads in gone.items():
         for start in range(0, len(heads), _AT_ONCE):
             _keep_sums(conn, project, heads[start : start + _AT_ONCE], now)
+    return expected
+
+
+def sweep(conn: Connection, now: datetime) -> int:
+    """Drop the results, failures and texts of runs that are pruned; returns how many details went."""
+    locks.take(conn, locks.CONTENT)
     before = _number_of_details(conn)
-    _drop(conn, [(head.project, head.number, head.month) for heads in gone.values() for head in heads], now)
+    _drop(conn, conn.execute(_LEFT).fetchall(), now)
     partitions.look_ahead(conn)
-    return Dropped(
-        expected.runs,
-        expected.results,
-        expected.failures,
-        before - _number_of_details(conn),
-        expected.kept,
-        expected.oldest,
-    )
+    return before - _number_of_details(conn)
 
 
 def remove(conn: Connection, runs: Collection[tuple[int, int, int]]) -> None:
@@ -81,7 +90,8 @@ def _beyond(conn: Connection, project: Project, limits: Limits) -> list[Head]:
         return []
     within, values = ["false"], list[Any]()
     if limits.days is not None:
-        oldest = _before(row[0].astimezone(UTC), limits.days)
+        newest = row[0].astimezone(UTC)
+        oldest = _before(min(newest, limits.now or newest), limits.days)
         within.append("true" if oldest is None else "started_at >= %s")
         values += [] if oldest is None else [oldest]
     if limits.runs is not None:
@@ -166,7 +176,6 @@ def _drop(conn: Connection, runs: Collection[tuple[int, int, int]], now: datetim
         for month, mine in by_month.items()
         if month in made and month < month_of(now) and not _others(conn, month, [each[1] for each in mine])
     ]
-    partitions.drop(conn, whole)
     together = _together(each for month, mine in by_month.items() if month not in whole for each in mine)
     months: dict[int, list[int]] = defaultdict(list)
     for (project, month), numbers in together.items():
@@ -175,6 +184,7 @@ def _drop(conn: Connection, runs: Collection[tuple[int, int, int]], now: datetim
             _delete(conn, table, project, month, numbers)
     for project, mine in months.items():
         _drop_unused_texts(conn, project, mine)
+    partitions.drop(conn, whole)
 
 
 def _others(conn: Connection, month: int, runs: list[int]) -> bool:
