@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# No test depends on the settings, or on the Git hook, of whoever runs it.
+for _name in [name for name in os.environ if name.startswith(("FLAKEDIAG_", "GIT_"))]:
+    del os.environ[_name]
 os.environ["FLAKEDIAG_CACHE"] = "off"  # no test reads or leaves anything in the cache of whoever runs it
 
 # CI tries the same examples each time, so that what it says is about the change; elsewhere they are new ones each time.

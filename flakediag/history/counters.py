@@ -93,12 +93,9 @@ class Counters:
         always, *others = (group.executed for group in groups)
         if others:
             always = always.intersection(*others)
-        runs, first, last = (
-            sum(group.runs for group in groups),
-            min(group.first for group in groups),
-            max(group.last for group in groups),
-        )
-        yield from _together(_Added(runs, 0, 0, first, last, None), filterfalse(self._failures.__contains__, always))
+        runs, first = sum(group.runs for group in groups), min(group.first for group in groups)
+        usual = _Added(runs, 0, 0, first, max(group.last for group in groups), None)
+        yield from _together(usual, filterfalse(self._failures.__contains__, always))
         for added, tests in self._others(groups, always).items():
             yield from _together(added, tests)
 
@@ -108,9 +105,9 @@ class Counters:
         skips: Counter[int] = Counter()
         first: dict[int, int] = {}
         last: dict[int, int] = {}
+        failing = set(self._failures)
         for group in groups:
-            executed = group.executed - always
-            executed.update(filter(group.executed.__contains__, self._failures))
+            executed = group.executed - always | group.executed & failing
             for tests, counted in ((executed, executions), (group.skipped, skips)):
                 for test in tests:
                     counted[test] += group.runs

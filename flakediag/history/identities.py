@@ -23,9 +23,7 @@ class TestWriter:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
         self._known: dict[int, dict[Identity, int]] = defaultdict(dict)  # by project
-        self._rosters: dict[
-            tuple[int, int], tuple[Sequence[Identity], array[int]]
-        ] = {}  # the numbers of lists of tests
+        self._rosters: dict[tuple[int, int], tuple[Sequence[Identity], array[int]]] = {}  # lists of tests, with numbers
 
     def numbers(self, project: int, tests: Sequence[Identity]) -> array[int]:
         """The numbers of these tests, each of which may be there more than once: those of the tests with these names,
@@ -48,9 +46,8 @@ class TestWriter:
         found.extend([_UNKNOWN] * (len(roster) - len(found)))
         numbers = array("i", map(found.__getitem__, tests.places))
         if _UNKNOWN in numbers:
-            places = list(
-                dict.fromkeys(place for place, number in zip(tests.places, numbers, strict=True) if not number)
-            )
+            unknown = (place for place, number in zip(tests.places, numbers, strict=True) if number == _UNKNOWN)
+            places = list(dict.fromkeys(unknown))
             for place, number in zip(places, self.numbers(project, [roster[p] for p in places]), strict=True):
                 found[place] = number
             numbers = array("i", map(found.__getitem__, tests.places))

@@ -57,7 +57,7 @@ class Redactor:
     own: Sequence[tuple[str, str]] = ()
     _own: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
     _hintless: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
-    _clean: Remembered = field(init=False, repr=False, compare=False, default_factory=lambda: Remembered())
+    _clean: Remembered = field(init=False, repr=False, compare=False, default_factory=Remembered)
 
     def __post_init__(self) -> None:
         made = tuple(Pattern(name, pattern, own_pattern(name, pattern)) for name, pattern in self.own)

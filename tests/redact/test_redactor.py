@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flakediag.analysis.signature import signature_of
 from flakediag.model import Attempt, CaseResult, FailureDetail, Identity, Outcome, Redaction, Run, RunReport
 from flakediag.redact import Redactor
+from flakediag.redact.redactor import Remembered
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECRET = "password=hunter2"
@@ -113,3 +114,21 @@ def test_what_was_seen_before_changes_nothing(lines: list[str]) -> None:
     for line in lines:
         used.text(line, Counter())
     assert used.text(text, Counter()) == Redactor().text(text, Counter())
+
+
+@given(st.lists(st.sampled_from([SECRET, "no secret", f"line\n{SECRET}\nline", "line\nno secret", ""]), max_size=12))
+def test_what_was_seen_before_is_masked_and_counted_as_at_first(texts: list[str]) -> None:
+    redactor, masked = Redactor(), Counter[str]()
+    assert [redactor.text(text, masked) for text in texts] == [text.replace(SECRET, MASK) for text in texts]
+    assert masked["password"] == sum(SECRET in text for text in texts)
+
+
+def test_texts_are_forgotten_before_they_are_too_many() -> None:
+    seen = Remembered(10)
+    seen.add("abcd")
+    seen.add("efgh")
+    assert "abcd" in seen
+    seen.add("ijkl")
+    assert ("abcd" in seen, "ijkl" in seen) == (False, True)
+    seen.add("x" * 11)
+    assert "x" * 11 not in seen
