@@ -91,7 +91,7 @@ def diagnosed(folder: Path, runs: list[str], order: list[int] | None = None, tog
 def without_run_numbers(report: Report) -> Report:
     """Runs are numbered as they are stored; nothing else may depend on that."""
     tests = tuple(
-        replace(test, timeline=tuple(replace(entry, run=replace(entry.run, id=None)) for entry in test.timeline))
+        replace(test, timeline=tuple(entry._replace(run=replace(entry.run, id=None)) for entry in test.timeline))
         for test in report.tests
     )
     return replace(report, tests=tests, outages=tuple(replace(o, run=replace(o.run, id=None)) for o in report.outages))
