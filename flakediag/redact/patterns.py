@@ -51,11 +51,30 @@ def table() -> list[dict[str, Any]]:
     return rows
 
 
+# What hints have in common: where it is missing, none of them needs to be looked for.
+_STEMS = ("-", "gh", "key", "sess", "k_live_", "k_test_", "shp", "pass")
+
+
+def hinted(lowered: str) -> list[tuple[str, Pattern]]:
+    """The hints that a text in small letters holds, and the pattern of each."""
+    held = [hint for stem, alike in _hints_by_stem() if stem in lowered for hint in alike if hint in lowered]
+    return [(hint, pattern) for hint in held for pattern in _patterns_by_hint()[hint]]
+
+
 @cache
-def hints() -> list[tuple[str, Pattern]]:
-    """(a word without which a pattern cannot match, in small letters, the pattern)"""
-    found = []
+def _patterns_by_hint() -> dict[str, list[Pattern]]:
+    found: dict[str, list[Pattern]] = {}
     for place, row in enumerate(table()):
         pattern = Pattern(row["name"], row["pattern"], place=place, hints=tuple(row["hints"]))
-        found += [(hint, pattern) for hint in pattern.hints]
+        for hint in pattern.hints:
+            found.setdefault(hint, []).append(pattern)
     return found
+
+
+@cache
+def _hints_by_stem() -> list[tuple[str, list[str]]]:
+    """A stem and the hints that have it; a hint that has none is its own."""
+    found: dict[str, list[str]] = {}
+    for hint in _patterns_by_hint():
+        found.setdefault(next((stem for stem in _STEMS if stem in hint), hint), []).append(hint)
+    return list(found.items())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from flakediag.model import Attempt, FailureDetail, Redaction, Results, Run, RunReport, Told
 from flakediag.redact.own import own_pattern
-from flakediag.redact.patterns import Pattern, hints
+from flakediag.redact.patterns import Pattern, hinted
 
 _MOST_LINES = 20_000  # that are remembered to need no look
 _LONGEST_LINE = 400  # of them, in characters
@@ -114,15 +114,17 @@ class Redactor:
 
     def _due(self, text: str) -> list[Pattern]:
         """The patterns that may find something, in the order in which they are to look."""
-        fresh = set(text.split("\n")) - self._hintless
+        fresh = list(set(text.split("\n")) - self._hintless)
         lowered = "\n".join(fresh).lower()
-        found = [(hint, pattern) for hint, pattern in hints() if hint in lowered]
+        found = hinted(lowered)
         if found:
-            fresh = {line for line in fresh if _without(line.lower(), found)}
+            words = {hint for hint, _ in found}
+            small = lowered.split("\n")
+            fresh = [line for line, low in zip(fresh, small, strict=True) if not any(word in low for word in words)]
         self._remember(fresh)
         return [*sorted({pattern for _, pattern in found}, key=lambda pattern: pattern.place), *self._own]
 
-    def _remember(self, lines: set[str]) -> None:
+    def _remember(self, lines: Sequence[str]) -> None:
         """Most lines of a trace have been seen in another one, and a line without a hint is none for ever."""
         if len(self._hintless) + len(lines) > _MOST_LINES:
             self._hintless.clear()
@@ -143,10 +145,6 @@ class Redactor:
         head = f"{name}="
         whole = self.text(head + value, masked)
         return whole[len(head) :] if whole.startswith(head) else whole
-
-
-def _without(line: str, found: Sequence[tuple[str, Pattern]]) -> bool:
-    return not any(hint in line for hint, _ in found)
 
 
 def _masked(text: str, due: Sequence[Pattern], masked: Counter[str]) -> str:

@@ -6,12 +6,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flakediag.analysis.boundary import boundary_of
 from flakediag.analysis.signature import masked_text
 from flakediag.model import FailureDetail
 from flakediag.redact import Redactor, own_pattern
-from flakediag.redact.patterns import table
+from flakediag.redact.patterns import hinted, table
 
 ROWS = table()
 
@@ -52,6 +54,20 @@ def test_every_row_has_examples_of_both_and_a_pattern_whose_work_is_bounded(row:
     assert row["masked"] and row["kept"]
     assert all(hint == hint.lower() for hint in row["hints"])
     assert own_pattern(row["name"], row["pattern"])
+
+
+WORDS = sorted({hint for row in ROWS for hint in row["hints"]})
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(WORDS), st.sampled_from(WORDS).map(lambda word: word[1:]), st.text()), max_size=4
+    )
+)
+def test_a_text_has_the_hints_that_stand_in_it(parts: list[str]) -> None:
+    text = "".join(parts).lower()
+    found = {(hint, pattern.name) for hint, pattern in hinted(text)}
+    assert found == {(hint, row["name"]) for row in ROWS for hint in row["hints"] if hint in text}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
