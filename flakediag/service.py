@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from flakediag import model
@@ -92,8 +92,12 @@ def ingest(
     A file that cannot be read is refused by name in the summary; the others are stored. Raises `UsageError` where
     nothing was found at the paths, `HistoryError` where the history cannot be written (then nothing was stored).
     """
-    from flakediag.analysis.signature import signature_of
     from flakediag.junit import read_reports
+
+    items = read_reports(paths, now=now, stdin=stdin, progress=progress)
+    first = list(islice(items, 1))  # with it other processes begin to read, while this one makes itself ready
+
+    from flakediag.analysis.signature import signature_of
     from flakediag.redact import Redactor
 
     ci = from_environ(environ)
@@ -103,10 +107,9 @@ def ingest(
     masked: list[Mapping[str, int]] = []  # of each of them
     notes: list[str] = []
     redactor = redactor or Redactor()
-    items = read_reports(paths, now=now, stdin=stdin, progress=progress)
 
     def runs() -> Iterator[RunReport]:
-        for item in items:
+        for item in chain(first, items):
             if isinstance(item, model.FileReport):
                 refused.append(item)
             else:
