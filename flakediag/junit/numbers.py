@@ -38,6 +38,12 @@ def seconds(text: str | None) -> float | None:
     return value if 0.0 <= value < LONGEST else None
 
 
+def of_milliseconds(value: object) -> float | None:
+    """The seconds of a number of milliseconds; None for what is no number, negative or longer than `LONGEST`."""
+    # Compared before it is divided: of an integer with hundreds of digits Python makes no float.
+    return value / 1000 if isinstance(value, (int, float)) and 0 <= value < 1000 * LONGEST else None
+
+
 _MONTHS = {
     name: number
     for number, name in enumerate(

@@ -105,6 +105,19 @@ def test_what_playwright_expects_decides(tmp_path: Path, results: list[str], exp
     assert list(outcomes(read_one(tmp_path, playwright(test), "r.json")).values()) == [outcome]
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "duration"),
+    [(1500, 1.5), (0, 0.0), (-1, None), ("12", None), (10**400, None), (float("inf"), None), (float("nan"), None)],
+)
+@pytest.mark.parametrize("writer", ["playwright", "ctrf"])
+def test_milliseconds(tmp_path: Path, writer: str, milliseconds: object, duration: float | None) -> None:
+    attempt = {"status": "passed", "duration": milliseconds}
+    test: dict[str, object] = {"expectedStatus": "passed", "projectName": "", "results": [attempt]}
+    text = playwright(test) if writer == "playwright" else ctrf({"name": "t", **attempt})
+    [result] = read_one(tmp_path, text, "r.json").results
+    assert result.duration == duration
+
+
 # --- go test -json -----------------------------------------------------------------------------------------------
 
 

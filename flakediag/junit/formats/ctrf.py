@@ -13,7 +13,7 @@ from flakediag.junit.formats.cases import failure, keep, legible
 from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.parts import Path, parts
 from flakediag.junit.formats.spans import Span, put_in_order
-from flakediag.junit.numbers import LONGEST
+from flakediag.junit.numbers import of_milliseconds
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Identity, Outcome
 
@@ -130,8 +130,7 @@ class _Report:
         outcome = _ENDS.get(_text(said.get("status")), Outcome.ERROR)
         if _text(said.get("status")) == "other" and not said.get("message") and not said.get("trace"):
             outcome = Outcome.SKIPPED  # neither passed nor failed, and nothing went wrong
-        took = said.get("duration")
-        duration = took / 1000 if isinstance(took, (int, float)) and 0 <= took / 1000 < LONGEST else None
+        duration = of_milliseconds(said.get("duration"))
         if not outcome.failed:
             return Attempt(outcome, duration, None)
         output = "\n".join(_joined(said.get(key)) for key in ("stdout", "stderr"))

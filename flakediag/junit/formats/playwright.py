@@ -14,7 +14,7 @@ from flakediag.junit.formats.cases import failure, keep, legible
 from flakediag.junit.formats.dialect import of_format
 from flakediag.junit.formats.parts import END, ITEM, Path, parts
 from flakediag.junit.formats.spans import Span, put_in_order
-from flakediag.junit.numbers import moment
+from flakediag.junit.numbers import moment, of_milliseconds
 from flakediag.junit.settings import ReadSettings
 from flakediag.model import Attempt, Outcome
 
@@ -78,10 +78,10 @@ class _Report:
         elif path[-2:] == ("specs", ITEM) and isinstance(value, dict):
             self._spec(value)
         elif path == ("stats",) and isinstance(value, dict):
-            took = value.get("duration")
+            took = of_milliseconds(value.get("duration"))
             self._document.root.attributes = {
                 "timestamp": str(value.get("startTime", "")),
-                "time": str(took / 1000) if isinstance(took, (int, float)) else "",
+                "time": "" if took is None else str(took),
             }
         elif path == ("errors",) and isinstance(value, list):
             for error in _objects(value[:20]):
@@ -119,8 +119,7 @@ class _Report:
 
     def _attempt(self, result: Json, expected: str) -> Attempt:
         status = str(result.get("status", ""))
-        took = result.get("duration")
-        duration = took / 1000 if isinstance(took, (int, float)) and took >= 0 else None
+        duration = of_milliseconds(result.get("duration"))
         if status == expected:
             return Attempt(Outcome.SKIPPED if status == "skipped" else Outcome.PASSED, duration, None)
         outcome = _ENDS.get(status, Outcome.ERROR)

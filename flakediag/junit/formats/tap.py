@@ -33,10 +33,10 @@ _MOST_INSIDE = 200_000  # tests inside one that has not ended; more than anybody
 
 _POINT = re.compile(r"(?P<not>not )?ok\b *(?P<number>\d{1,9}\b)? *(?:- +)?(?P<rest>.*)")
 _DIRECTIVE = re.compile(r"(?:^| )# *(?P<word>skip|todo)", re.IGNORECASE)
-_TIMED = re.compile(r" (?:# )?(?:time=|in )(?P<time>\d+(?:\.\d+)?) ?(?P<unit>ms|s|sec)$")  # node-tap, bats
+_TIMED = re.compile(r" (?:# )?(?:time=|in )(?P<time>\d{1,12}(?:\.\d+)?) ?(?P<unit>ms|s|sec)$")  # node-tap, bats
 _PLAN = re.compile(r"1\.\.(\d{1,9})\s*(?:#.*)?")
 _HEADING = re.compile(r"(\S+\.t) \.{2,} *")  # of a file, by `prove -v`
-_TOTAL = re.compile(r"# duration_ms (\d+(?:\.\d+)?)")  # node:test
+_TOTAL = re.compile(r"# duration_ms (\d{1,12}(?:\.\d+)?)")  # node:test
 _PAIR = re.compile(r"(\w+): ?(.*)")
 _BLOCK = frozenset({"|", "|-", ">", ">-", "|+", ">+"})
 _ESCAPED = re.compile(r"\\([#\\])")
