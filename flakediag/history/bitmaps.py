@@ -26,6 +26,12 @@ def bitmap(test_ids: AbstractSet[int]) -> bytes:
     return bytes(bits)
 
 
+def holds(bits: bytes, test_id: int) -> bool:
+    """Whether the test is in the set."""
+    byte = test_id >> 3
+    return byte < len(bits) and bool(bits[byte] & 1 << (test_id & 7))
+
+
 def pack(bits: bytes) -> bytes:
     return zlib.compress(bits)
 

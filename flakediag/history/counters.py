@@ -42,8 +42,8 @@ class _Group:
     last: int
 
 
-class _Added(NamedTuple):
-    """What is added to the counters of a test."""
+class Counted(NamedTuple):
+    """The counters of a test, as in a row of `test_counters`, or what is added to them."""
 
     runs: int
     failures: int
@@ -94,12 +94,12 @@ class Counters:
         if others:
             always = always.intersection(*others)
         runs, first = sum(group.runs for group in groups), min(group.first for group in groups)
-        usual = _Added(runs, 0, 0, first, max(group.last for group in groups), None)
+        usual = Counted(runs, 0, 0, first, max(group.last for group in groups), None)
         yield from _together(usual, filterfalse(self._failures.__contains__, always))
         for added, tests in self._others(groups, always).items():
             yield from _together(added, tests)
 
-    def _others(self, groups: Iterable[_Group], always: set[int]) -> dict[_Added, list[int]]:
+    def _others(self, groups: Iterable[_Group], always: set[int]) -> dict[Counted, list[int]]:
         """The tests that failed, or were not executed in all runs, by what is added to their counters."""
         executions: Counter[int] = Counter()
         skips: Counter[int] = Counter()
@@ -114,16 +114,16 @@ class Counters:
             for test in chain(executed, group.skipped):
                 first[test] = min(group.first, first.get(test, group.first))
                 last[test] = max(group.last, last.get(test, group.last))
-        found: dict[_Added, list[int]] = defaultdict(list)
+        found: dict[Counted, list[int]] = defaultdict(list)
         for test, seen in last.items():
-            added = _Added(
+            added = Counted(
                 executions[test], self._failures[test], skips[test], first[test], seen, self._last_failed.get(test)
             )
             found[added].append(test)
         return found
 
 
-def _together(added: _Added, tests: Iterable[int]) -> Iterator[tuple[int | str | None, ...]]:
+def _together(added: Counted, tests: Iterable[int]) -> Iterator[tuple[int | str | None, ...]]:
     left = iter(tests)
     while some := list(islice(left, _AT_A_TIME)):
         yield *added, str(some)

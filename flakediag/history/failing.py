@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from flakediag.analysis.failing import FailingTest, FailingTests
 from flakediag.history import columns
+from flakediag.history.bitmaps import holds
+from flakediag.history.identities import named
 from flakediag.history.runs import id_list
-from flakediag.history.values import untext
-from flakediag.model import Identity, Run
+from flakediag.model import Run
 
 _FEW = 100_000  # tests that failed × runs: with more of them arrays are quicker, also where numpy has to be loaded
 
@@ -53,7 +54,7 @@ def load(conn: sqlite3.Connection, runs: Sequence[Run]) -> FailingTests | None:
             ended[test].add(place_of[run_id])
     set_of = [headers[run.id or 0][4] for run in runs]
     sets = _sets(conn, set(set_of))
-    names = _names(conn, failed)
+    names = dict(named(conn, failed))
     return FailingTests(
         runs=runs,
         executed=[headers[run.id or 0][1] for run in runs],
@@ -74,14 +75,5 @@ def _sets(conn: sqlite3.Connection, wanted: set[int]) -> dict[int, bytes]:
 
 def _flags(test: int, set_of: Sequence[int], sets: dict[int, bytes]) -> list[bool]:
     """Whether the test is in the set of each run."""
-    byte, bit = test >> 3, 1 << (test & 7)
-    member = {number: byte < len(bits) and bool(bits[byte] & bit) for number, bits in sets.items()}
+    member = {number: holds(bits, test) for number, bits in sets.items()}
     return [member[number] for number in set_of]
-
-
-def _names(conn: sqlite3.Connection, tests: Iterable[int]) -> dict[int, Identity]:
-    rows = conn.execute(
-        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
-        (id_list(tests),),
-    )
-    return {test: Identity(*map(untext, names)) for test, *names in rows}

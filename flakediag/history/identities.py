@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 
-from flakediag.history.values import digest, digest_of, text, texts
+from flakediag.history.runs import id_list
+from flakediag.history.values import digest, digest_of, text, texts, untext
 from flakediag.model import Identity, Listed
 
 _MANY = 500  # unknown tests of one run, from which on they are looked up together, and so many at a time
@@ -111,6 +112,16 @@ class TestWriter:
             marks = ", ".join("?" * len(part))
             found.update(self._conn.execute(f"SELECT digest, id FROM tests WHERE digest IN ({marks})", part))
         return found
+
+
+def named(conn: sqlite3.Connection, ids: Iterable[int]) -> Iterator[tuple[int, Identity]]:
+    """The tests with these numbers, each with its name."""
+    rows = conn.execute(
+        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
+        (id_list(ids),),
+    )
+    for test_id, classname, name, file, variant in rows:
+        yield test_id, Identity(untext(classname), untext(name), untext(file), untext(variant))
 
 
 def names_of(project: int, test: Identity) -> tuple[tuple[str, ...], bytes]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flakediag.history.runs import id_list
-from flakediag.history.values import untext
+from flakediag.history.identities import named
 from flakediag.model import Identity
 
 Ints = NDArray[np.int32]
@@ -26,7 +25,7 @@ def distinct(sequences: Sequence[Ints]) -> Ints:
 
 def load(conn: sqlite3.Connection, ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
     """The tests with these ids by name, and the place of each id among them (int32[highest id + 1])."""
-    found = sorted([(name, test_id) for test_id, name in _read(conn, ids)])
+    found = sorted([(name, test_id) for test_id, name in named(conn, ids.tolist())])
     return tuple([name for name, _ in found]), _places([test_id for _, test_id in found])
 
 
@@ -37,17 +36,8 @@ def none(ids: Ints) -> tuple[tuple[Identity, ...], Ints]:
 
 def some(conn: sqlite3.Connection, ids: Ints, wanted: NDArray[np.int64]) -> tuple[Identity, ...]:
     """These tests by id, with the names of those at the places `wanted`."""
-    named = dict(_read(conn, ids[wanted]))
-    return tuple([named.get(test_id, NAMELESS) for test_id in ids.tolist()])
-
-
-def _read(conn: sqlite3.Connection, ids: Ints) -> Iterator[tuple[int, Identity]]:
-    rows = conn.execute(
-        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
-        (id_list(ids.tolist()),),
-    )
-    for test_id, classname, name, file, variant in rows:
-        yield test_id, Identity(untext(classname), untext(name), untext(file), untext(variant))
+    found = dict(named(conn, ids[wanted].tolist()))
+    return tuple([found.get(test_id, NAMELESS) for test_id in ids.tolist()])
 
 
 def _places(ids: Ints | list[int]) -> Ints:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flakediag.history.bitmaps import unpack
+from flakediag.history.counters import Counted
 from flakediag.history.values import unmoment
 
 if TYPE_CHECKING:
@@ -22,17 +23,6 @@ _FAILURES = """
 SELECT test_id, count(DISTINCT run_id), max(started_at)
 FROM failures JOIN runs ON runs.id = run_id WHERE NOT experiment GROUP BY test_id
 """
-
-
-class Counted(NamedTuple):
-    """A row of `test_counters`, without the test."""
-
-    runs: int
-    failures: int
-    skips: int
-    first_seen: int
-    last_seen: int
-    last_failed: int | None
 
 
 def recounted(conn: sqlite3.Connection) -> dict[int, Counted]:

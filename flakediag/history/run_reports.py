@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from flakediag.history import details, run_results, runs
+from flakediag.history.identities import named
 from flakediag.history.pruned import files_of
 from flakediag.history.run_results import Columns
 from flakediag.history.stored_results import of_columns
-from flakediag.history.values import seconds, untext
+from flakediag.history.values import seconds
 from flakediag.model import Attempt, FailureDetail, Identity, InputFile, Outcome, RunReport
 
 _FAILURES = """
@@ -39,7 +40,8 @@ def load(
     if not found or conn.execute("SELECT 1 FROM pruned_runs WHERE run_id = ?", (run_id,)).fetchone():
         raise LookupError(f"no run {run_id}")
     stored = read(conn, run_id)
-    names = _names(conn, set(stored.tests), {} if known is None else known)
+    names = {} if known is None else known
+    names.update(named(conn, set(stored.tests) - names.keys()))
     return RunReport(
         run=found[0],
         results=of_columns(
@@ -51,16 +53,6 @@ def load(
         ),
         files=files_of(conn, run_id) if files is None else files,
     )
-
-
-def _names(conn: sqlite3.Connection, tests: set[int], known: dict[int, Identity]) -> dict[int, Identity]:
-    """`known`, with these tests."""
-    rows = conn.execute(
-        "SELECT id, classname, name, file, variant FROM tests WHERE id IN (SELECT value FROM json_each(?))",
-        (runs.id_list(tests - known.keys()),),
-    )
-    known.update((row[0], Identity(*map(untext, row[1:]))) for row in rows)
-    return known
 
 
 def _attempts(conn: sqlite3.Connection, run_id: int) -> dict[int, dict[int, Attempt]]:
